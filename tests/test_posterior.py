@@ -32,11 +32,13 @@ from nnpcore.posterior.basis import MANDEL, SparseBasis, far_apart, make_bases
 from nnpcore.posterior.basis import Atoms as BasisAtoms
 from nnpcore.posterior.evidence import (
     Hyperparameters,
+    Solution,
     best_hyperparameters,
     evidence_and_slopes,
     first_guess,
     log_evidence,
 )
+from nnpcore.posterior.misfit import misfit_of
 from nnpcore.posterior.moments import Moments
 from nnpcore.posterior.streaming import each_rows
 from nnpcore.posterior.tempering import USUAL_COMPONENTS, USUAL_FACTOR, EnergyRows, found_tempering
@@ -447,6 +449,25 @@ def test_where_few_axes_tell_forces_count_as_they_usually_do() -> None:
     off = np.abs(np.log(np.array(powers) / usual))
     assert off.max() < 1.5 * np.log(USUAL_FACTOR)
     assert len(set(powers)) > 6, "the energies have their say"
+
+
+@pytest.mark.parametrize("misfit", [0.0, 0.3])
+def test_energies_left_out_tell_what_no_function_can(misfit: float) -> None:
+    rng, m, n = np.random.default_rng(3), 20, 150
+    truth, rows = rng.standard_normal(m), rng.standard_normal((n, m))
+    targets = rows @ truth + misfit * rng.standard_normal(n)
+    hyper = Hyperparameters(1.0, 1.0, {"energy": 0.1})
+    solution = Solution.of({"energy": Moments.of(rows, targets)}, hyper)
+    energies = EnergyRows(rows, targets, np.zeros(n, dtype=np.int64), np.ones(n))
+    assert misfit_of(energies, hyper, solution) == pytest.approx(misfit, rel=0.15, abs=1e-3)
+    twice = EnergyRows(rows, targets, energies.systems, np.full(n, 2.0))
+    doubled = Solution.of({"energy": Moments.of(2**0.5 * rows, 2**0.5 * targets)}, hyper)
+    without = Solution.of({"energy": Moments.of(2**0.5 * rows[1:], 2**0.5 * targets[1:])}, hyper)
+    first = EnergyRows(*(np.repeat(v[:1], 4, axis=0) for v in vars(twice).values()))
+    missed = abs(targets[0] - rows[0] @ without.coefficients)  # of one energy it is the whole miss, or none
+    spread = float(np.linalg.norm(np.linalg.solve(without.factor.T, rows[0])))
+    alone = np.sqrt(max(missed**2 - spread**2, 0.0))
+    assert misfit_of(first, hyper, doubled) == pytest.approx(alone, rel=0.03, abs=1e-3)
 
 
 def test_levels_of_different_systems_do_not_temper_forces() -> None:

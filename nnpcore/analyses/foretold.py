@@ -241,13 +241,13 @@ def _foretold(given: Given) -> Foretold:
         regions=tuple((key, k) for key, some in data.regions.items() for k in range(len(some))),
         names=tuple(target.name for target in targets),
         mean=mean[:k],
-        spread_mev=MEV_PER_EV * np.sqrt(covariance.diagonal()[:k]),
+        spread_mev=MEV_PER_EV * np.sqrt(covariance.diagonal()[:k] + data.posterior.misfit**2),
         error_mev=_errors(given, data),
         eos=eos,
         slope_gpa=slope,
         v0=None if reference is None else reference.v0,
         fine_volumes=about,
-        fine_mev=MEV_PER_EV * np.sqrt(along.diagonal()),
+        fine_mev=MEV_PER_EV * np.sqrt(along.diagonal() + data.posterior.misfit**2),
     )
 
 

@@ -295,16 +295,24 @@ def _cure(
 ) -> Cure:
     frames = [pool[step.candidate].frame for step in found.steps]
     errors = _errors(posterior, order.aims, frames, n_threads, progress)
+    misfit = posterior.misfit  # no frame takes it away
     chosen = [
-        Chosen(pool[step.candidate], step.cost, step.spread, np.sqrt(step.variances), error)
+        Chosen(
+            pool[step.candidate],
+            step.cost,
+            float(np.hypot(step.spread, misfit)),
+            np.sqrt(step.variances + misfit**2),
+            error,
+        )
         for step, error in zip(found.steps, errors[1:], strict=True)
     ]
     notes = []
     if len(chosen) < min(order.n, len(pool)):
         notes.append("Nothing else in the pool would lower the spread by more than 2 %.")
+    spread, spreads = float(np.hypot(found.spread, misfit)), np.sqrt(found.before + misfit**2)
     return Cure(
-        tuple(order.aims), found.spread, np.sqrt(found.before), errors[0], tuple(chosen), tuple(pool),
-        found.alone, tuple(left_out), tuple(notes), order.cost_exponent,
+        tuple(order.aims), spread, spreads, errors[0], tuple(chosen), tuple(pool),
+        np.hypot(found.alone, misfit), tuple(left_out), tuple(notes), order.cost_exponent,
         _model_error(order.model, order.aims, n_threads),
     )  # fmt: skip
 

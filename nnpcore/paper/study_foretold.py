@@ -143,7 +143,7 @@ def _foretell(context: StudyContext, training_set: TrainingSet, networks: Potent
     members = _members(context, training_set, networks)
     return Foretold(
         training_set,
-        MEV_PER_EV**2 * covariance,
+        MEV_PER_EV**2 * (covariance + posterior.misfit**2 * np.eye(len(mean))),
         MEV_PER_EV * (mean - training_set.truth),
         MEV_PER_EV * (members.mean(0) - training_set.truth),
         MEV_PER_EV * members.std(0),

@@ -12,6 +12,7 @@ from nnpcore.descriptors import SymmetryFunctions, compute_descriptors
 from nnpcore.errors import DataError
 from nnpcore.posterior.basis import Atoms, SparseBasis, make_bases
 from nnpcore.posterior.evidence import Hyperparameters, Solution, best_hyperparameters, first_guess
+from nnpcore.posterior.misfit import misfit_of
 from nnpcore.posterior.moments import ENERGY, KINDS, STRESS, Moments, labelled_stress
 from nnpcore.posterior.scatter import plausible_scatter, scatter_precision
 from nnpcore.posterior.settings import PosteriorSettings
@@ -36,6 +37,7 @@ class Fitted:
     moments: Mapping[str, Moments]
     scatter: np.ndarray
     solution: Solution
+    misfit: float
     n_frames: int
 
 
@@ -62,13 +64,15 @@ def fit(
         sample = spread_frames(used, settings.n_sample, settings.max_sample_atoms)
         chosen, hyper = _choose(bases, sample, zeros, kinds, settings, progress.part(0.15, 0.4))
         moments = summed(chosen, used, zeros, kinds, n_threads, progress.part(0.4, 1.0), executor)
-        hyper = _tempered(moments, hyper, chosen, used, zeros, settings, n_threads)
+        energies = _energy_rows(chosen, used, zeros, n_threads)
+        hyper = _tempered(moments, hyper, energies, settings)
         scatter = np.zeros((chosen.size, chosen.size))
         if settings.binding_energy is not None:
             sizes = plausible_scatter(atoms, functions, settings.binding_energy)
             scatter = scatter_precision(chosen, atoms, sizes)
         solution = Solution.of(moments, hyper, scatter)
-    return Fitted(chosen, hyper, zeros, moments, scatter, solution, len(used))
+    misfit = misfit_of(energies, hyper, solution)
+    return Fitted(chosen, hyper, zeros, moments, scatter, solution, misfit, len(used))
 
 
 def with_stresses(
@@ -93,25 +97,23 @@ def with_stresses(
     with one_blas_thread():
         noise = {**first_guess(before.hyper.length, moments).noise, **before.hyper.noise}
         hyper = replace(before.hyper, noise=noise, tempering={})
-        hyper = _tempered(moments, hyper, before.basis, frames, before.zeros, settings, n_threads)
-        return replace(
-            before, hyper=hyper, moments=moments, solution=Solution.of(moments, hyper, before.scatter)
-        )
+        energies = _energy_rows(before.basis, frames, before.zeros, n_threads)
+        hyper = _tempered(moments, hyper, energies, settings)
+        solution = Solution.of(moments, hyper, before.scatter)
+        misfit = misfit_of(energies, hyper, solution)
+        return replace(before, hyper=hyper, moments=moments, solution=solution, misfit=misfit)
 
 
 def _tempered(
     moments: Mapping[str, Moments],
     hyper: Hyperparameters,
-    basis: SparseBasis,
-    frames: Sequence[Frame],
-    zeros: np.ndarray,
+    energies: EnergyRows,
     settings: PosteriorSettings,
-    n_threads: int | None,
 ) -> Hyperparameters:
     """Return signal and noises of the largest evidence, and the tempering."""
     hyper, _ = best_hyperparameters(moments, hyper, settings)
     if settings.tempering is None:
-        tempering = found_tempering(moments, hyper, _energy_rows(basis, frames, zeros, n_threads))
+        tempering = found_tempering(moments, hyper, energies)
     else:
         tempering = {kind: settings.tempering for kind in moments if kind != ENERGY}
     return replace(hyper, tempering=tempering)

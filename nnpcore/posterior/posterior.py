@@ -42,6 +42,8 @@ class Posterior:
     moments : sums over the training frames, by kind.
     scatter : (m, m), what a prior of the size of atomic energies adds to the precision; zero without one.
     solution : precision matrix (m, m) and mean of the coefficients.
+    misfit : what the best of the functions gets wrong of a structure's energy per atom, eV, see
+        :mod:`nnpcore.posterior.misfit`. Spreads and covariances here are those of the function, without it.
     n_frames : training frames that went into it.
     """
 
@@ -52,6 +54,7 @@ class Posterior:
     moments: Mapping[str, Moments]
     scatter: np.ndarray
     solution: Solution
+    misfit: float
     n_frames: int
 
     @classmethod

@@ -46,6 +46,7 @@ def save(posterior: Fitted, kinds: tuple[str, ...], path: str | Path) -> None:
         "hyperparameters": vars(posterior.hyper) | {k: dict(v) for k, v in _by_kind(posterior.hyper)},
         "kinds": list(kinds),
         "moments": {kind: {"square": s.square, "n": s.n} for kind, s in posterior.moments.items()},
+        "misfit": posterior.misfit,
         "n_frames": posterior.n_frames,
     }
     write_tensors(Path(path), arrays, {_DESCRIPTION: json.dumps(description, allow_nan=False)})
@@ -82,8 +83,8 @@ def load(path: str | Path) -> tuple[Fitted, tuple[str, ...]]:
             for kind, sums in found["moments"].items()
         }
         solution = Solution.factorised(arrays["precision"], arrays["coefficients"])
-        n_frames = int(found["n_frames"])
-        read = Fitted(basis, hyper, arrays["zeros"], moments, arrays["scatter"], solution, n_frames)
+        n_frames, misfit = int(found["n_frames"]), float(found.get("misfit", 0.0))
+        read = Fitted(basis, hyper, arrays["zeros"], moments, arrays["scatter"], solution, misfit, n_frames)
         return read, tuple(found["kinds"])
 
 
