@@ -19,6 +19,7 @@ from training_data import mixed_frames, silicon_frames
 from nnpcore.errors import Cancelled, SettingsError, TrainingError
 from nnpcore.potential import Potential
 from nnpcore.progress import Progress
+from nnpcore.report.run_info import info_of_run
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.structures.frame import Frame
 from nnpcore.training import (
@@ -313,6 +314,14 @@ def test_the_history_tells_the_errors_of_the_members_as_they_are_kept(
         assert kept.mapping == pytest.approx(energy(trainer.potential()), rel=1e-6)
         assert history[5].mapping == pytest.approx(energy(trainer.current_potential()), rel=1e-6)
         assert history[5].mapping != pytest.approx(kept.mapping, rel=1e-5)
+    rows = dict(info_of_run(tmp_path / "run").rows)
+    assert rows["Mapping errors"].endswith("of the networks as they are kept")
+    assert rows["RMSE, validation"].endswith("of the networks as they are kept")
+    folder = RunFolder.open(tmp_path / "run")
+    folder.write_history([replace(r, kept={}, kept_mapping={}) for r in trainer.history])
+    rows = dict(info_of_run(tmp_path / "run").rows)
+    for name in ("Mapping errors", "RMSE, validation"):
+        assert rows[name].endswith("of the weights after epoch 6; networks of other epochs are kept, too")
 
 
 def test_validation_frames_without_references_leave_the_judgment_to_training(frames: list[Frame]) -> None:

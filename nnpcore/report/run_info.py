@@ -226,7 +226,11 @@ def _error_rows(record: EpochRecord | None, best_epochs: Sequence[int]) -> Rows:
     rows = [(name, f"{text} {when}") for name, (text, when) in texts.items() if text]
     if record.mapping:
         each = ", ".join(f"{name} {significant(error)}" for name, error in record.mapping.items())
-        rows.append(("Mapping errors", f"{each} meV/atom {kept if mapped else after}"))
+        scan = any("EOS rmse" in name for name in record.mapping)
+        where = (
+            "; of a crystal at the volumes of its scan: eatlas map judges between them, too" if scan else ""
+        )
+        rows.append(("Mapping errors", f"{each} meV/atom {kept if mapped else after}{where}"))
     return rows
 
 
