@@ -35,7 +35,7 @@ DECIMALS = {"mm": 1, "in": 3, "px": 0}
 PICTURE_FIELDS = (
     "width", "height", "unit", "dpi", "font_size", "legend", "axes", "transparent", "sheet"
 )  # fmt: skip
-EMPTY = "There is nothing to export yet."
+EMPTY, DRAWING = "There is nothing to export yet.", "Drawing the preview…"
 PAUSE_MS = 150
 ROWS = 14
 """Of the numbers that are shown."""
@@ -253,6 +253,7 @@ class FigureDialog(FormDialog):
         ratio = self.preview.devicePixelRatioF()
         room = int(self.preview.width() * ratio), int(self.preview.height() * ratio)
         self._drawing = True
+        self.preview.await_picture()
         self.session.tasks.run(
             "Drawing a preview",
             lambda _: preview(draw, style, room),
@@ -277,6 +278,7 @@ class FigureDialog(FormDialog):
     def _on_preview_failed(self, error: BaseException) -> None:
         self._drawing = False
         if not self.ended:
+            self.preview.show_text("")
             self.show_error(error)
             self._go_on()
 
@@ -399,6 +401,11 @@ class PreviewBox(QWidget):
         """Show a picture."""
         self.image, self.text = image, ""
         self.update()
+
+    def await_picture(self) -> None:
+        """Say that a picture is being drawn, where none is there."""
+        if self.image.isNull():
+            self.show_text(DRAWING)
 
     def show_text(self, text: str, numbers: bool = False) -> None:
         """Show a text in the picture's place."""

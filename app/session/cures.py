@@ -232,8 +232,10 @@ class Cures(QObject):
             self.dataset_id = self._data.add_made(found.dataset, Role.INSPECT, text, show=looked_at)
         out = found.cure.left_out
         notes = [*found.notes, *([f"{len(out)} left out: {reasons_text(out)}"] if out else [])]
-        text = f"{found.cure.sentence()} {' '.join(notes)}"
+        if notes:
+            self._messages.notify(Notification("info", "Frames to add", " ".join(notes), silent=True))
         offer = (("Show the First", self._show_found),) if self.dataset_id and not looked_at else ()
+        text = found.cure.sentence()
         self._messages.notify(Notification("info", "Frames to add", text, silent=not offer, actions=offer))
         self.changed.emit()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, QObject, QSize, Qt
 from PySide6.QtGui import QFocusEvent
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
 
 KEPT_BY = (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason)
 """The focus comes back after these: another window, a menu."""
+
+BESIDE_TEXT, LEAST_HEIGHT = 4, 24
+"""Pixels above and below the text of a field, and its least height: as the style sheet has them."""
 
 TEXT_MARGINS = 4, 0, 0, 0
 """Between the frame of a number field and its text: the style sheet's padding counts for its size alone."""
@@ -44,6 +47,11 @@ class _Guard(QObject):
         return self._clicked and self._field.window().focusWidget() is self._field
 
 
+def _low(box: QAbstractSpinBox, size: QSize) -> QSize:
+    """Return a size no higher than the choices and lines of text beside a number field."""
+    return QSize(size.width(), max(box.fontMetrics().height() + 2 * BESIDE_TEXT, LEAST_HEIGHT))
+
+
 class Choice(QComboBox):
     """A choice; the wheel never changes it."""
 
@@ -60,6 +68,14 @@ class Whole(QSpinBox):
         self.lineEdit().setTextMargins(*TEXT_MARGINS)
         _Guard(self, self.lineEdit())
 
+    def sizeHint(self) -> QSize:
+        """Return the size of a line of text."""
+        return _low(self, super().sizeHint())
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size of a line of text."""
+        return _low(self, super().minimumSizeHint())
+
 
 class Number(QDoubleSpinBox):
     """A number without trailing zeros; the wheel changes it after a click into it."""
@@ -68,6 +84,14 @@ class Number(QDoubleSpinBox):
         super().__init__(parent)
         self.lineEdit().setTextMargins(*TEXT_MARGINS)
         _Guard(self, self.lineEdit())
+
+    def sizeHint(self) -> QSize:
+        """Return the size of a line of text."""
+        return _low(self, super().sizeHint())
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size of a line of text."""
+        return _low(self, super().minimumSizeHint())
 
     def textFromValue(self, value: float) -> str:
         """Return as few digits as say the same."""
