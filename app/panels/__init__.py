@@ -71,5 +71,5 @@ def load_panels(progress: Progress) -> None:
     for number, entry in enumerate(REGISTRY):
         progress.report(number / len(REGISTRY), entry.title)
         _ = entry.panel_class
-    for name in ("app.dialogs.potentials", "app.viewer3d.gl_renderer"):
+    for name in ("app.dialogs.potentials", "app.viewer3d.gl_renderer", "psutil"):
         import_module(name)

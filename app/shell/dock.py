@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,7 @@ class Dock(QDockWidget):
         self.entry, self._session = entry, session
         self._panel: Panel | None = None
         self._building = False
+        self._awaited: list[Callable[[Panel], object]] = []
         self.lazy, self.wanted, self.folded = True, False, False
         self.row = _TitleRow(self, entry.title, entry.foldable)
         self.setTitleBarWidget(self.row)
@@ -99,6 +101,16 @@ class Dock(QDockWidget):
         if self._panel is not None:
             for widget in (self._panel, self._panel.toolbar):
                 widget.setVisible(self._panel.whole and not self.folded)
+            while self._panel.whole and self._awaited:
+                self._awaited.pop(0)(self._panel)
+
+    def when_whole(self, run: Callable[[Panel], object]) -> None:
+        """Call ``run`` with the panel: now, or when it has been built in turns."""
+        if self.built:
+            run(self.panel)
+        else:
+            self._awaited.append(run)
+            self._build_in_turns()
 
     def build_more(self) -> None:
         """Begin the panel, or build its next part."""

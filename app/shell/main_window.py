@@ -172,7 +172,8 @@ class MainWindow(QMainWindow):
         """Return how many pixels of the list of data and runs hold no row."""
         from app.panels.data_panel import DataPanel
 
-        panel = self.docks["data"].panel
+        dock = self.docks["data"]
+        panel = dock.panel if dock.built else None  # asked for, it would be built at once
         return panel.room_below if isinstance(panel, DataPanel) else 0
 
     def show_cure(self) -> None:

@@ -145,7 +145,7 @@ class Spaces(QObject):
         """Let a panel show ``what``, and bring it to the front if it has something to show."""
         dock = self._docks[name]
         if what:
-            dock.panel.look_at(what)
+            dock.when_whole(lambda panel: panel.look_at(what))
         self.refresh()
         if not dock.isHidden():
             dock.raise_()
