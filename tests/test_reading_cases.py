@@ -340,6 +340,29 @@ def test_a_unit_behind_the_energy_and_zeros_of_a_scaled_crystal(tmp_path: Path) 
     assert not any("exactly 0" in note for note in dataset.notes)
 
 
+def test_comments_of_i_pi_and_cp2k(tmp_path: Path) -> None:
+    """i-PI writes Bohr where it names no unit, CP2K an energy in Hartree that is not to be taken for eV."""
+    path, rows = tmp_path / "a.xyz", "Si 0 0 0\nSi 2 2 2\n"
+    path.write_text(
+        f"2\n# CELL(abcABC): 8 8 8 90 90 60 Step: 0 Bead: 0 positions{{angstrom}} cell{{atomic_unit}}\n{rows}"
+    )
+    (frame,) = read_dataset(path).frames
+    np.testing.assert_allclose(
+        frame.cell, 8 * Bohr * np.array([[1, 0, 0], [0.5, 0.75**0.5, 0], [0, 0, 1]]), atol=1e-9
+    )
+    assert frame.pbc.all() and frame.positions[1].tolist() == [2, 2, 2]
+    path.write_text(f"2\n# CELL(H): 8 1 0 0 8 0 0 0 8 Step: 0\n{rows}")
+    (frame,) = read_dataset(path).frames
+    np.testing.assert_allclose(frame.cell, Bohr * np.array([[8, 0, 0], [1, 8, 0], [0, 0, 8]]))
+    np.testing.assert_allclose(frame.positions[1], 2 * Bohr)
+    path.write_text(f"2\n# CELL(GENH): 8 0 0 0 8 0 0 0 8 forces{{atomic_unit}} cell{{angstrom}}\n{rows}")
+    with pytest.raises(BadFramesError, match="these are forces of i-PI, not structures"):
+        read_dataset(path)
+    path.write_text(f"2\n i = 3, time = 1.500, E = -17.16\n{rows}")
+    dataset = read_dataset(path)
+    assert "this is CP2K's trajectory" in dataset.notes[0] and not propose_keys(dataset.frames).needed
+
+
 def test_castep_counts_its_dispersion_correction() -> None:
     """ASE keeps the corrected energies under a name of their own and returns the others."""
     info = {f"{kind}energy_with_dispersion_correlation": e for kind, e in (("", -2.0), ("free_", -2.2))}

@@ -190,11 +190,11 @@ def test_regular_and_rare_extxyz_agree_with_ase(tmp_path: Path) -> None:
 
 def test_plain_xyz_with_free_text_and_extra_columns(tmp_path: Path) -> None:
     (tmp_path / "a.xyz").write_text(
-        "2\ni = 5, E = -1.5\nH 0 0 0 0.1\nO 0 0 1 0.2\n\n1\nhello there\nC 0 0 0\n"
+        "2\ni = 5, W = -1.5\nH 0 0 0 0.1\nO 0 0 1 0.2\n\n1\nhello there\nC 0 0 0\n"
     )
     first, second = read_dataset(tmp_path / "a.xyz").frames
     assert first.positions.tolist() == [[0, 0, 0], [0, 0, 1]]
-    assert first.info == {"i": 5, "E": -1.5}
+    assert first.info == {"i": 5, "W": -1.5}
     assert first.energy is None
     assert second.info == {"comment": "hello there"}
     assert "no energies (the file has i, E)" in read_dataset(tmp_path / "a.xyz").summary().text

@@ -22,6 +22,7 @@ from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame, add_note
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
 from nnpcore.structures.readers.extxyz import looks_like_xyz, parse_atoms, split_text
+from nnpcore.structures.readers.foreign_xyz import STEP_COMMENT
 from nnpcore.structures.readers.outputs import (
     LEFT_OUT,
     UNCONVERGED,
@@ -33,9 +34,6 @@ from nnpcore.structures.readers.reader import OpenFile, Reader, open_stream
 from nnpcore.structures.readers.xyz_frames import FrameText, find_frames, read_text
 
 _OUTPUT_LINE = re.compile(rb"^ CP2K\|", re.MULTILINE)
-
-STEP_COMMENT = re.compile(r"^\s*i\s*=\s*(\d+),.*\bE\s*=\s*(\S+)")
-"""The comment line of a frame that CP2K writes: `` i = 0, time = 0.000, E = -17.1643447508``."""
 
 _ENSEMBLE = re.compile(r" MD(?:_PAR)?\|\s+Ensemble Type\s+(\S+)", re.IGNORECASE)
 _FORCES_HEAD = re.compile(r" FORCES\| Atomic forces| ATOMIC FORCES in", re.IGNORECASE)

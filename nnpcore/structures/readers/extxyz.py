@@ -23,6 +23,7 @@ from nnpcore.structures.frame import Frame, add_note
 from nnpcore.structures.labels.units_in_file import convert_units
 from nnpcore.structures.problems import FrameProblem, FrameSyntaxError
 from nnpcore.structures.readers.counted_lines import xyz_places
+from nnpcore.structures.readers.foreign_xyz import parse_foreign
 from nnpcore.structures.readers.reader import (
     CountedFrames,
     IndexedFrames,
@@ -124,9 +125,12 @@ def parse_frame(text: bytes, place: FrameText, source: str) -> Frame:
     comment, lines = split_text(text, place)
     if place.rare:
         return _parse_with_ase(text, place, source)
-    info = parse_comment(comment)
+    foreign = parse_foreign(comment)
+    info, length = (parse_comment(comment), 1.0) if foreign is None else foreign
     properties = info.pop("Properties", None)
     arrays = parse_atoms(lines, properties, place.line + 2)
+    if length != 1.0:
+        arrays["positions"] = length * arrays["positions"]
     if place.open_end:
         _refuse_cut_number(lines, properties, place.line + 1 + len(lines))
     convert_units(info, arrays)
