@@ -197,7 +197,7 @@ def test_plain_xyz_with_free_text_and_extra_columns(tmp_path: Path) -> None:
     assert first.info == {"i": 5, "W": -1.5}
     assert first.energy is None
     assert second.info == {"comment": "hello there"}
-    assert "no energies (the file has i, E)" in read_dataset(tmp_path / "a.xyz").summary().text
+    assert "no energies (the file has i, W)" in read_dataset(tmp_path / "a.xyz").summary().text
 
 
 @pytest.mark.parametrize("extra", ["", " nested='x'"])
