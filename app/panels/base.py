@@ -99,6 +99,8 @@ class Panel(QWidget):
     foldable: ClassVar[bool] = False
     legend_text: ClassVar[str] = "Legend"
     """What the dialog for figures calls that which explains them."""
+    tool_spacing: ClassVar[int] = 4
+    """Pixels between the controls of its toolbar."""
     has_axes: ClassVar[bool] = False
     """Whether its figure has axes that can be left out."""
 
@@ -110,7 +112,7 @@ class Panel(QWidget):
         self.setObjectName(self.name)
         self.setProperty("panel", True)
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground, True)
-        self.toolbar = FlowRow(self, left=8)
+        self.toolbar = FlowRow(self, left=8, spacing=self.tool_spacing)
         self._column = filled(QVBoxLayout(self), self.toolbar)
 
     @classmethod

@@ -83,6 +83,7 @@ class StructurePanel(Panel):
     name = "structure"
     legend_text = "Colour bar"
     has_axes = True
+    tool_spacing = 1
 
     @classmethod
     def lacks(cls, session: Session) -> Lack | None:

@@ -153,7 +153,8 @@ class MainWindow(QMainWindow):
     def _place_of_toasts(self) -> Place:
         """Return the end of the list of data and runs, never over what stands below it.
 
-        Beside it where the list has no room and the settings of a model are there.
+        Where the list has no room they are over the end of the model's settings; errors, which may speak of
+        these, beside them.
         """
         above = 0 if self.needs.isHidden() else self.needs.sizeHint().height()
         if self.spaces.welcoming:
@@ -162,10 +163,14 @@ class MainWindow(QMainWindow):
         if data.isHidden() or data.isFloating():
             return Place(above=above)
         below = model.isVisible() and not model.isFloating() and model.x() < data.width()
-        if below and not model.folded and self._room_in_list() < TOAST_HEIGHT:
+        wrong = any(toast.notification.level == "error" for toast in self.toasts.shown)
+        crowded = below and not model.folded and self._room_in_list() < TOAST_HEIGHT
+        if crowded and wrong:
             return Place(left=data.geometry().right() + 2 * MARGIN, above=above + FRAME_BAR)
-        above = self.height() - self.statusBar().height() - data.geometry().bottom()
         width = min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH)
+        if crowded:
+            return Place(data.x() + MARGIN, width, above)
+        above = self.height() - self.statusBar().height() - data.geometry().bottom()
         return Place(data.x() + MARGIN, width, max(above, 0), data.y() + data.row.height())
 
     def _room_in_list(self) -> int:
