@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from panel_helpers import position_of
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, Qt
-from PySide6.QtGui import QFontMetricsF, QMouseEvent, QTransform
+from PySide6.QtGui import QFontMetrics, QFontMetricsF, QMouseEvent, QTransform
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.look import theme
 from app.look.colormaps import limits_of, ramp, to_rgb
 from app.look.ink import DASHES, font, ink
-from app.look.names import shortened, told_apart
+from app.look.names import in_lines, shortened, told_apart
 from app.look.numbers import linear_ticks, log_text, log_ticks, tick_text
 from app.look.palette import DARK, LIGHT
 from app.plots.axis import within
@@ -460,6 +460,17 @@ def test_what_a_legend_folds_is_listed_by_a_click(qtbot, plot):
     qtbot.mouseClick(listed, LEFT, pos=listed.box_of(8).center().toPoint())
     assert lines[8].isVisible()
     listed.close()
+
+
+def test_long_names_take_further_lines_and_are_cut_only_in_the_last(qapp):
+    metrics, name = QFontMetrics(font()), "Surface_111_relaxed_with_adatoms"
+    assert in_lines(name, metrics, 1000.0, 3) == [name]
+    width = metrics.horizontalAdvance("Surface_111_rela")
+    lines = in_lines(name, metrics, width, 3)
+    assert "".join(lines) == name and lines[0] == "Surface_111_"
+    assert all(metrics.horizontalAdvance(line) <= width for line in lines)
+    cut = in_lines(name, metrics, width, 2)
+    assert len(cut) == 2 and cut[0] == "Surface_111_" and "…" in cut[1] and cut[1].endswith("s")
 
 
 def test_names_keep_their_extension():

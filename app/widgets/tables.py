@@ -464,8 +464,9 @@ class PropertyTable(_Table):
             self._show_heads(two_lines=True)
             room = self.viewport().width() - self._used_beside(column)
         most = NAME_LINES if room >= LEAST_NAME else 1
+        broken = {name: in_lines(name, metrics, room - NAME_MARGIN, most) for name in dict.fromkeys(names)}
         for number, name in enumerate(names):
-            lines = in_lines(name, metrics, room - NAME_MARGIN, most)
+            lines = broken[name]
             item = self.item(number, column)
             if item is not None:
                 item.setText("\n".join(lines))
