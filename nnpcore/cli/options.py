@@ -357,7 +357,7 @@ CalibrationOutput = Annotated[
     Option("-o", "--output", metavar="DIR", help="Folder for picture, tables, calibration.json."),
 ]
 Store = Annotated[
-    bool, Option("--store", help="Keep the factors with the run, for those who ask for calibrated spreads.")
+    bool, Option("--store", help="Keep the factors that the frames tell, for who asks for calibrated spreads.")
 ]
 MembersOnly = Annotated[
     bool, Option("--members-only", help="Leave out the foretold spread, which takes some seconds more.")
