@@ -357,7 +357,7 @@ CalibrationOutput = Annotated[
     Option("-o", "--output", metavar="DIR", help="Folder for picture, tables, calibration.json."),
 ]
 Store = Annotated[
-    bool, Option("--store", help="Keep the factors that the frames tell, for who asks for calibrated spreads.")
+    bool, Option("--store", help="Keep the factors the frames tell, for who asks for calibrated spreads.")
 ]
 MembersOnly = Annotated[
     bool, Option("--members-only", help="Leave out the foretold spread, which takes some seconds more.")
