@@ -277,7 +277,9 @@ def _off_text(culprits: Sequence[Finding], level: Level, regions: Sequence[Regio
             how = f"foretold {_told(first, what)}" if told else f"the members disagree by {size}"
             return f"{what}: the data leave it open ({how}); {first.cure}"
         if told:
-            return f"the data tell {first.subject} only to {_told(first)}; {first.cure}"
+            error = f"{first.error:.{_places(first)}f} {first.unit}"
+            luck = f"that {first.subject} is off by only {error} may be luck"
+            return f"{luck}: the data tell it to {_told(first)}; {first.cure}"
         return f"the members disagree by {size} on {first.subject}: the data leave it open; {first.cure}"
     if first.foretold is None:
         return f"{what}: ad hoc mapping; {first.cure}"
