@@ -83,9 +83,11 @@ class CompiledNetworks:
         work = np.zeros(2 * ATOMS * self._row * len(self._sizes))
         packed = Packed(
             self._numbers.ctypes.data, self._code, n_members, self._numbers.shape[1],
-            self._mean.ctypes.data, work.ctypes.data, self._row,
+            self._mean.ctypes.data, work.ctypes.data, self._row, ATOMS,
         )  # fmt: skip
-        evaluate_networks(packed, self._sizes, species, values.ctypes.data, energies, gradients.ctypes.data)
+        order = np.argsort(species, kind="stable")
+        places = values.ctypes.data, gradients.ctypes.data
+        evaluate_networks(packed, self._sizes, species, order, places[0], energies, places[1])
         if ensemble.nonlinear_baseline is not None:
             x = ensemble.whitening.transform(values, species)
             more, own = ensemble.nonlinear_baseline.energies_and_gradient(x, species)

@@ -36,10 +36,10 @@ ROOM = 8
 ATOMS = 4
 """Atoms that go through a network together, so that its numbers are read once for all of them."""
 
-Packed = namedtuple("Packed", "numbers code n_members per_network mean work row")
+Packed = namedtuple("Packed", "numbers code n_members per_network mean work row atoms")
 """Networks. Addresses: ``numbers`` of all elements and members, ``per_network`` each; (n_elements, row) means
 of the inputs; room for values, then slopes, of ``ATOMS`` rows of ``row`` for every layer, inputs and output
-included, zeros at first."""
+included, zeros at first. ``atoms`` is ``ATOMS``: a number known when compiling would unroll every loop."""
 
 Contraction = namedtuple("Contraction", "n_members n_d gradients slopes vectors pairs own virials")
 """Addresses for :func:`contract_pairs`, see there."""
@@ -121,18 +121,17 @@ def _dot(a: int, b: int, width: int, lanes: int) -> float:
 def _network(p: Packed, sizes: np.ndarray, at: int) -> None:
     """Evaluate the inputs in the first rows at ``work``; their gradients replace the rows of slopes, and each
     atom's energy begins its last row."""
-    n_hidden, half = len(sizes) - 2, 8 * ATOMS * p.row
+    n_hidden, half = len(sizes) - 2, 8 * p.atoms * p.row
     step, values = 2 * half, p.work
     for layer in range(n_hidden):
         n_in, width = sizes[layer], _padded(sizes[layer + 1])
         _product(at, values, p.row, n_in, width, values + step)
         values += step
-        for a in range(ATOMS):
-            _activate(p.code, values + 8 * p.row * a, values + half + 8 * p.row * a, width)
+        _activate(p.code, values, values + half, p.atoms * p.row)
         at += 8 * (n_in + 1) * width
     width, last = _padded(sizes[n_hidden]), p.work + step * (n_hidden + 1)
     slopes, lanes = values + half, last + half
-    for a in range(ATOMS):
+    for a in range(p.atoms):
         energy = get(at, width) + _dot(at, values + 8 * p.row * a, width, lanes)
         put(last, p.row * a, energy)
         for q in range(0, width, 8):
@@ -143,11 +142,10 @@ def _network(p: Packed, sizes: np.ndarray, at: int) -> None:
         _product(at, slopes, p.row, n_out, width, lanes)
         at += 8 * (n_out + 1) * width
         slopes -= step
-        for a in range(ATOMS):
-            for q in range(p.row * a, p.row * a + width, 8):
-                store(slopes, q, load(lanes, q) * load(slopes, q))
+        for q in range(0, p.atoms * p.row, 8):
+            store(slopes, q, load(lanes, q) * load(slopes, q))
     width = _padded(sizes[0])
-    for a in range(ATOMS):
+    for a in range(p.atoms):
         for q in range(0, width, 8):
             store(slopes, p.row * a + q, load(slopes, p.row * a + q) + load(at, q))
         put(last, p.row * a, get(last, p.row * a) + _dot(at, p.work + 8 * p.row * a, width, lanes))
@@ -155,43 +153,45 @@ def _network(p: Packed, sizes: np.ndarray, at: int) -> None:
 
 @njit(**OPTIONS)
 def evaluate_networks(
-    p: Packed, sizes: np.ndarray, species: np.ndarray, values: int, energies: np.ndarray, gradients: int
+    p: Packed,
+    sizes: np.ndarray,
+    species: np.ndarray,
+    order: np.ndarray,
+    values: int,
+    energies: np.ndarray,
+    gradients: int,
 ) -> None:
     """Evaluate all members for consecutive atoms.
 
     Parameters
     ----------
     sizes : neurons of every layer, inputs first, 1 last.
-    species : (n,) of the atoms. values : address of their (n, n_in) descriptors.
+    species : (n,) of the atoms. order : (n,) the atoms, those of a species together.
+    values : address of their (n, n_in) descriptors.
     energies : (n_members, n), filled.
     gradients : address of (n, n_in, lanes), filled with dE/dG; lanes: members, padded to eights.
     """
-    n_in, lanes, last = sizes[0], (p.n_members + 7) // 8 * 8, 2 * ATOMS * p.row * (len(sizes) - 1)
-    done, chosen = np.zeros(len(species), np.bool_), np.empty(ATOMS, np.int64)
-    for first in range(len(species)):
-        if done[first]:
-            continue
-        count, s = 0, species[first]
-        for i in range(first, len(species)):
-            if not done[i] and species[i] == s:
-                chosen[count], done[i] = i, True
-                count += 1
-                if count == ATOMS:
-                    break
+    n_in, lanes, last = sizes[0], (p.n_members + 7) // 8 * 8, 2 * p.atoms * p.row * (len(sizes) - 1)
+    first = 0
+    while first < len(order):
+        s, stop = species[order[first]], first + 1
+        while stop < min(len(order), first + p.atoms) and species[order[stop]] == s:
+            stop += 1
         mean = p.mean + 8 * p.row * s
-        for a in range(ATOMS):  # where there are fewer, the last one again
-            i = chosen[min(a, count - 1)]
+        for a in range(p.atoms):  # where there are fewer, the last one again
+            i = order[min(first + a, stop - 1)]
             for k in range(n_in):
                 put(p.work, p.row * a + k, get(values, n_in * i + k) - get(mean, k))
         for m in range(p.n_members):
-            for q in range(ATOMS * p.row, 2 * ATOMS * p.row, 8):
+            for q in range(p.atoms * p.row, 2 * p.atoms * p.row, 8):
                 store(p.work, q, splat(1.0))
             _network(p, sizes, p.numbers + 8 * p.per_network * (s * p.n_members + m))
-            for a in range(count):
-                i = chosen[a]
+            for a in range(stop - first):
+                i = order[first + a]
                 energies[m, i] = get(p.work, last + p.row * a)
                 for k in range(n_in):
-                    put(gradients, (n_in * i + k) * lanes + m, get(p.work, p.row * (ATOMS + a) + k))
+                    put(gradients, (n_in * i + k) * lanes + m, get(p.work, p.row * (p.atoms + a) + k))
+        first = stop
 
 
 @njit(**OPTIONS)
@@ -279,12 +279,12 @@ def add_ordered(
                     virial[a, b, m] += virials[i, a, b, m]
     if len(forces) == 0:
         return
-    width = 3 * n_members
-    rows, sums, flat = own.reshape(-1, width), forces.reshape(-1, width), pairs.reshape(-1, width)
     for i in range(len(own)):
-        for k in range(width):
-            sums[first + i, k] += rows[i, k]
+        for c in range(3):
+            for m in range(n_members):
+                forces[first + i, c, m] += own[i, c, m]
         for p in range(pair_start[i], pair_start[i + 1]):
             j = neighbor[p]
-            for k in range(width):
-                sums[j, k] -= flat[p, k]
+            for c in range(3):
+                for m in range(n_members):
+                    forces[j, c, m] -= pairs[p, c, m]
