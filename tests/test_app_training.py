@@ -10,6 +10,8 @@ import pytest
 
 from app.documents.frame_refs import FrameRefs
 from app.documents.run import RunState
+from app.session.runs import LOCATE
+from app.workers.tasks import Task
 from nnpcore import Potential
 from nnpcore.analyses.connectivity import CONNECTIVITY
 from nnpcore.analyses.distance import DISTANCE
@@ -189,12 +191,17 @@ def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_
     session = window.session
     session.runs.remove(run.id)
     session.data.remove("train")
+    started_tasks: list[Task] = []
+    session.tasks.started.connect(started_tasks.append)
     with qtbot.waitSignal(session.data.added, timeout=20_000):
         window.files.open_paths([str(run.folder)])
     again = session.runs.current
     assert (again.name, again.state, again.epoch) == (run.name, RunState.FINISHED, 3)
     qtbot.waitUntil(lambda: again.result(PCA) is not None, timeout=20_000)
     qtbot.waitUntil(lambda: located(again.train)[0] == located(run.train)[0], timeout=20_000)
+    assert [task.key for task in started_tasks].count(LOCATE) == 1, (
+        "its frames are looked for when they are read"
+    )
     window.files.open_paths([str(run.folder)])
     assert len(session.runs.documents) == 1
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QObject, QTimer
 from PySide6.QtWidgets import QWidget
 
 from app.dialogs.every import Dialogs
@@ -15,6 +16,7 @@ from app.documents.coloring import Coloring
 from app.documents.counting import FROM_ZERO
 from app.documents.selection import AtomRef, Selection
 from app.session.messages import Notification
+from app.workers.turns import in_turn
 from nnpcore.errors import DataError
 from nnpcore.structures import Role
 
@@ -245,6 +247,22 @@ def test_errors_of_tasks_become_messages(session, qtbot):
         session.tasks.run("Measuring", lambda _: 1 / 0, print)
     assert "ZeroDivisionError" in told.args[0].text
     assert "Traceback" in told.args[0].details
+
+
+def test_the_window_gets_a_turn_between_two_pieces_of_work(qtbot):
+    owner, gone, done = QObject(), QObject(), []
+
+    def work(number):
+        done.append(number)
+        QTimer.singleShot(0, owner, lambda: done.append("what was posted"))
+
+    for number in (1, 2):
+        in_turn(owner, lambda number=number: work(number))
+    in_turn(gone, lambda: work(3))
+    gone.deleteLater()
+    qtbot.waitUntil(lambda: len(done) == 4)
+    qtbot.wait(5)
+    assert done == [1, "what was posted", 2, "what was posted"], "and nothing for one that is gone"
 
 
 def test_shutdown_drops_what_still_runs(qtbot, app_home):
