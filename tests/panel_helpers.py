@@ -34,7 +34,7 @@ def replace_result(run: RunDocument, analysis: Analysis[T], result: T | None) ->
     entry.value = Missing("taken away") if result is None else result
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited too long"

@@ -59,7 +59,7 @@ def test_another_file_of_the_same_name_is_not_taken_for_the_runs_own(
     opened(window, qtbot, a)
     run = session.runs.documents[session.trainings.start(SMALL)]
     ended(qtbot, run)
-    qtbot.waitUntil(lambda: session.runs.prediction is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.runs.prediction is not None, timeout=60_000)
     own = [session.data.datasets["nvt"].frames[k] for _, part in run.train.parts for k in part]
     if reopened:
         session.runs.remove(run.id)
@@ -74,7 +74,7 @@ def test_another_file_of_the_same_name_is_not_taken_for_the_runs_own(
         assert {key for key, _ in run.train.parts} == {""}
         opened(window, qtbot, a)
     (other,) = (key for key, d in session.data.datasets.items() if d.path == str(a))
-    qtbot.waitUntil(lambda: {key for key, _ in run.train.parts} == {other}, timeout=30_000)
+    qtbot.waitUntil(lambda: {key for key, _ in run.train.parts} == {other}, timeout=60_000)
     found = [session.data.datasets[other].frames[k] for _, part in run.train.parts for k in part]
     assert [frame.energy for frame in found] == [frame.energy for frame in own]
     result = run.result(PREDICTION)
@@ -88,7 +88,7 @@ def test_a_file_that_was_shortened_is_said_and_never_a_crash(window, qtbot, sili
     told, session = messages(window), window.session
     write_frames(path, list(read_dataset(path).frames)[:3])
     session.data.reload("train")
-    qtbot.waitUntil(lambda: any("was trained on other data" in text for text in told), timeout=30_000)
+    qtbot.waitUntil(lambda: any("was trained on other data" in text for text in told), timeout=60_000)
     assert {key for key, _ in run.train.parts} == {""}
     session.trainings.train_longer(run.id, 5)
     ended(qtbot, run)
@@ -106,10 +106,10 @@ def test_a_full_disk_ends_no_training(window, qtbot, silicon_file, tmp_path, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    qtbot.waitUntil(lambda: any("cannot be written" in text for text in told), timeout=30_000)
+    qtbot.waitUntil(lambda: any("cannot be written" in text for text in told), timeout=60_000)
     assert "the disk is full" in run.unsaved and run.state is RunState.RUNNING
     monkeypatch.setattr(os, "fsync", fsync)
-    qtbot.waitUntil(lambda: run.unsaved == "", timeout=30_000)
+    qtbot.waitUntil(lambda: run.unsaved == "", timeout=60_000)
     monkeypatch.setattr(os, "fsync", full)
     window.session.trainings.stop()
     ended(qtbot, run)
@@ -119,7 +119,7 @@ def test_a_full_disk_ends_no_training(window, qtbot, silicon_file, tmp_path, mon
     monkeypatch.setattr(os, "fsync", fsync)
     window.session.trainings.unsaved.ask_folder = lambda _name: tmp_path / "elsewhere"
     window.session.trainings.unsaved.save_elsewhere(run.id)
-    qtbot.waitUntil(lambda: run.unsaved == "", timeout=30_000)
+    qtbot.waitUntil(lambda: run.unsaved == "", timeout=60_000)
     assert run.folder.parent == tmp_path / "elsewhere"
     folder = RunFolder.open(run.folder)
     assert folder.read_history()[-1].epoch == reached
@@ -132,7 +132,7 @@ def test_a_folder_that_vanishes_is_written_anew_and_said(window, qtbot, silicon_
     run = started(window, qtbot, silicon_file, epochs=100_000)
     told = messages(window)
     run.folder.rename(run.folder.with_name("moved"))
-    qtbot.waitUntil(lambda: any("is written anew" in text for text in told), timeout=30_000)
+    qtbot.waitUntil(lambda: any("is written anew" in text for text in told), timeout=60_000)
     window.session.trainings.stop()
     ended(qtbot, run)
     assert run.state is RunState.STOPPED
@@ -170,7 +170,7 @@ def test_the_bottom_line_says_nothing_untrue_while_files_are_opened(window, qtbo
     data.open_paths([str(path)])
     data.added.connect(lambda _: shown.append(window.verdict.verdict.text()))
     assert window.verdict.verdict.text() == "Opening files…"
-    qtbot.waitUntil(lambda: bool(shown) and window.verdict.verdict.text() != "Opening files…", timeout=30_000)
+    qtbot.waitUntil(lambda: bool(shown) and window.verdict.verdict.text() != "Opening files…", timeout=60_000)
     assert "train" in window.verdict.verdict.text().lower()
 
 
@@ -307,7 +307,7 @@ def test_restored_runs_keep_their_order_their_colors_and_the_one_looked_at(
         return sum(run.potential is not None for run in list(session.runs.documents.values()))
 
     window.keeper.restore(SavedSession(runs=[str(f) for f in folders], current_run=str(folders[1])))
-    qtbot.waitUntil(lambda: n_put() == 3, timeout=20_000)
+    qtbot.waitUntil(lambda: n_put() == 3, timeout=60_000)
     assert [run.name for run in session.runs.documents.values()] == ["one", "two", "three"]
     listed = window.docks["data"].panel.runs.list
     ids = [listed.item(k).data(ID) for k in range(listed.count())]

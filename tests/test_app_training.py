@@ -35,7 +35,7 @@ SMALL = TrainSettings(
 
 
 def opened(window, qtbot, *paths, role=Role.TRAINING):
-    with qtbot.waitSignals([window.session.data.added] * len(paths), timeout=10_000):
+    with qtbot.waitSignals([window.session.data.added] * len(paths), timeout=60_000):
         window.session.data.open_paths([str(path) for path in paths], {str(path): role for path in paths})
 
 
@@ -48,7 +48,7 @@ def started(window, qtbot, silicon_file, **changes):
 
 
 def ended(qtbot, run):
-    qtbot.waitUntil(lambda: not run.state.active, timeout=30_000)
+    qtbot.waitUntil(lambda: not run.state.active, timeout=60_000)
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_training_runs_to_its_end_and_is_analysed(window, qtbot, silicon_file,
     assert (run.state, run.epoch, run.n_epochs) == (RunState.FINISHED, 3, 3)
     assert [record.epoch for record in run.history] == [1, 2, 3]
     kinds = (PCA, DISTANCE, CONNECTIVITY, EOS, VERDICT, PREDICTION)
-    qtbot.waitUntil(lambda: all(run.result(kind) is not None for kind in kinds), timeout=20_000)
+    qtbot.waitUntil(lambda: all(run.result(kind) is not None for kind in kinds), timeout=60_000)
     assert (len(run.train), len(run.valid)) == (4, 2)
     assert window.docks["data"].panel.runs.row(run.id).line.text().startswith("epoch 3/3 · ")
     qtbot.waitUntil(lambda: window.verdict.verdict.text() == run.result(VERDICT).text)
@@ -92,7 +92,7 @@ def test_pca_points_know_their_atoms(window, qtbot, silicon_file):
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
     analyses = window.session.analyses  # results may be of an earlier epoch for a moment
-    qtbot.waitUntil(lambda: run.result(MAP_ENERGIES) is not None and analyses.up_to_date(), timeout=20_000)
+    qtbot.waitUntil(lambda: run.result(MAP_ENERGIES) is not None and analyses.up_to_date(), timeout=60_000)
     frames = window.session.data.datasets["train"].frames
     groups = {g.role: g for g in window.docks["pca"].panel.whole_groups()}
     used = {role: sorted(set(group.frame.tolist())) for role, group in groups.items()}
@@ -111,7 +111,7 @@ def test_atoms_can_be_coloured_by_what_was_learned(window, qtbot, silicon_file):
     session.data.show("train", 4)
     session.coloring.set(kind="atomic_energy")
     qtbot.waitUntil(
-        lambda: session.coloring.atom_values() is not None and session.analyses.up_to_date(), timeout=20_000
+        lambda: session.coloring.atom_values() is not None and session.analyses.up_to_date(), timeout=60_000
     )
     values, label, unit, _ = session.coloring.atom_values()
     assert abs(values.sum()) < 1e-6 and unit == "meV" and "frame" in label
@@ -166,7 +166,7 @@ def test_pause_resume_and_stop(window, qtbot, silicon_file):
     assert commands.actions["training.resume"].isEnabled()
     assert not commands.actions["training.start"].isEnabled()
     commands.actions["training.resume"].trigger()
-    qtbot.waitUntil(lambda: run.epoch > paused_at, timeout=10_000)
+    qtbot.waitUntil(lambda: run.epoch > paused_at, timeout=60_000)
     commands.actions["training.stop"].trigger()
     ended(qtbot, run)
     assert run.state is RunState.STOPPED
@@ -193,12 +193,12 @@ def test_a_run_is_reopened_from_its_folder_with_its_data(window, qtbot, silicon_
     session.data.remove("train")
     started_tasks: list[Task] = []
     session.tasks.started.connect(started_tasks.append)
-    with qtbot.waitSignal(session.data.added, timeout=20_000):
+    with qtbot.waitSignal(session.data.added, timeout=60_000):
         window.files.open_paths([str(run.folder)])
     again = session.runs.current
     assert (again.name, again.state, again.epoch) == (run.name, RunState.FINISHED, 3)
-    qtbot.waitUntil(lambda: again.result(PCA) is not None, timeout=20_000)
-    qtbot.waitUntil(lambda: located(again.train)[0] == located(run.train)[0], timeout=20_000)
+    qtbot.waitUntil(lambda: again.result(PCA) is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: located(again.train)[0] == located(run.train)[0], timeout=60_000)
     assert [task.key for task in started_tasks].count(LOCATE) == 1, (
         "its frames are looked for when they are read"
     )
@@ -223,7 +223,7 @@ def test_damaged_run_folders_are_told(window, qtbot, silicon_file, damage, words
     window.session.messages.notified.connect(told.append)
     window.session.runs.open(run.folder)
     wanted = f"The run {run.name} was not opened"
-    qtbot.waitUntil(lambda: any(message.title == wanted for message in told), timeout=10_000)
+    qtbot.waitUntil(lambda: any(message.title == wanted for message in told), timeout=60_000)
     assert words in next(message.text for message in told if message.title == wanted)
 
 
@@ -237,10 +237,10 @@ def test_the_file_of_an_opened_run_joins_no_training_set_twice(window, qtbot, si
     runs.remove(run.id)
     data.remove(own.id)
     data.open_paths([str(copy)])
-    qtbot.waitUntil(lambda: len(data.of_role(Role.TRAINING)) == 1, timeout=10_000)
+    qtbot.waitUntil(lambda: len(data.of_role(Role.TRAINING)) == 1, timeout=60_000)
     n_before = len(data.datasets)
     runs.open(run.folder)
-    qtbot.waitUntil(lambda: len(data.datasets) > n_before, timeout=10_000)
+    qtbot.waitUntil(lambda: len(data.datasets) > n_before, timeout=60_000)
     assert [document.path for document in data.of_role(Role.TRAINING)] == [str(copy)]
 
 
@@ -251,7 +251,7 @@ def test_closing_while_training_writes_the_checkpoint_and_ends(window, qtbot, si
     assert window.isVisible() and run.state is RunState.RUNNING
     window.confirm_close = lambda: True
     window.close()
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=20_000)
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=60_000)
     assert run.state is RunState.STOPPED
     checkpoint = RunFolder.open(run.folder).read_checkpoint()
     assert len(checkpoint.state["history"]) == run.epoch
@@ -289,23 +289,23 @@ def test_eos_data_that_are_no_crystals_are_told_in_words(window, qtbot, silicon_
     opened(window, qtbot, silicon_file("eos.extxyz", 5), role=Role.EOS)
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
-    qtbot.waitUntil(lambda: bool(run.why(EOS)), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(run.why(EOS)), timeout=60_000)
     assert "its atoms are not equivalent" in run.why(EOS)
 
 
 def test_analyses_follow_the_open_data(window, qtbot, silicon_file, eos_file):
     run = started(window, qtbot, silicon_file)
     ended(qtbot, run)
-    qtbot.waitUntil(lambda: run.result(PREDICTION) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: run.result(PREDICTION) is not None, timeout=60_000)
     assert "Open a crystal's volume scan" in window.verdict.verdict.text()
     opened(window, qtbot, eos_file, role=Role.EOS)
     qtbot.waitUntil(
-        lambda: run.result(EOS) is not None and run.result(EOS).bracket is not None, timeout=20_000
+        lambda: run.result(EOS) is not None and run.result(EOS).bracket is not None, timeout=60_000
     )
     assert run.result(DISTANCE).points.frame_indices.tolist() == list(range(7))
     window.session.data.set_role("eos", Role.INSPECT)
-    qtbot.waitUntil(lambda: run.result(EOS) is None and run.verdict() is None, timeout=20_000)
-    qtbot.waitUntil(lambda: run.result(DISTANCE) is None, timeout=20_000)
+    qtbot.waitUntil(lambda: run.result(EOS) is None and run.verdict() is None, timeout=60_000)
+    qtbot.waitUntil(lambda: run.result(DISTANCE) is None, timeout=60_000)
     assert "Open a crystal's volume scan" in window.verdict.verdict.text()
 
 

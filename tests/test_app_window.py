@@ -112,7 +112,7 @@ def test_the_role_box_sets_the_role_and_follows_undo(window, qtbot, silicon_file
 
 
 def test_the_example_has_sensible_roles(window, qtbot):
-    with qtbot.waitSignals([window.session.data.added] * 3, timeout=20_000):
+    with qtbot.waitSignals([window.session.data.added] * 3, timeout=60_000):
         window.commands.run("file.example")
     roles = {Path(d.path).stem: d.role for d in window.session.data.datasets.values()}
     assert roles == {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}

@@ -65,7 +65,7 @@ def test_the_log_is_shown_by_level_and_words_and_copied(window):
 def test_recent_files_are_those_of_the_user(opened, qtbot):
     mine = opened.settings.recent_files
     assert [Path(path).name for path in mine] == ["a.extxyz"]
-    with qtbot.waitSignal(opened.session.data.added, timeout=20_000):
+    with qtbot.waitSignal(opened.session.data.added, timeout=60_000):
         opened.session.data.open_paths([str(example_path("eos"))])
     assert [Path(path).name for path in opened.settings.recent_files] == ["a.extxyz"]
 

@@ -46,7 +46,7 @@ def finish(qtbot, dialog, seconds=30):
 
 
 def refused(qtbot, dialog) -> str:
-    qtbot.waitUntil(lambda: dialog.ended or dialog.task is None, timeout=30_000)
+    qtbot.waitUntil(lambda: dialog.ended or dialog.task is None, timeout=60_000)
     assert not dialog.ended
     assert dialog.form.isEnabled() and dialog.error_box.isVisible()
     return dialog.error.text()
@@ -65,7 +65,7 @@ def short_sampling(qtbot, window):
 # a new training set -----------------------------------------------------------------------------------
 def test_a_training_set_is_made_by_keyboard_kept_undone_and_remembered(window, qtbot):
     dialog = short_sampling(qtbot, window)
-    qtbot.waitUntil(lambda: "4 frames" in dialog.look.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: "4 frames" in dialog.look.text(), timeout=60_000)
     assert dialog.look.text().startswith("Si8 (8 atoms) · 4 frames · 8 steps")
     qtbot.keyClick(dialog.widgets["temperatures"], Qt.Key.Key_Return)
     finish(qtbot, dialog)
@@ -133,7 +133,7 @@ def test_sampling_is_stopped_and_goes_on_in_the_background(window, qtbot):
     dialog = short_sampling(qtbot, window)
     type_in(qtbot, dialog, "n_frames", "50000")
     dialog.start()
-    qtbot.waitUntil(lambda: dialog.bar.value() > 0, timeout=20_000)
+    qtbot.waitUntil(lambda: dialog.bar.value() > 0, timeout=60_000)
     assert not dialog.form.isEnabled()
     qtbot.mouseClick(dialog.stop_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: dialog.form.isEnabled() and not dialog.ended)
@@ -198,7 +198,7 @@ def test_a_potential_goes_out_and_comes_back(with_run, qtbot, tmp_path, silicon_
     dialog.start()
     assert "no folder is given" in refused(qtbot, dialog)
     dialog.sources.add([str(tmp_path / "out")])
-    with qtbot.waitSignal(window.session.runs.added, timeout=30_000):
+    with qtbot.waitSignal(window.session.runs.added, timeout=60_000):
         dialog.start()
     back = list(window.session.runs.documents.values())[-1].potential
     found = [p.predict(frames).atomic_energies for p in (back, silicon_potential)]
@@ -235,7 +235,7 @@ def test_units_that_the_file_does_not_tell_are_asked_for(window, qtbot, tmp_path
     message = refused(qtbot, dialog)
     assert message.startswith("Units: ") and "Choose Å and eV, or Bohr and Hartree" in message
     pick(dialog, "units", "bohr-hartree")
-    with qtbot.waitSignal(window.session.runs.added, timeout=30_000):
+    with qtbot.waitSignal(window.session.runs.added, timeout=60_000):
         dialog.start()
 
 
@@ -247,7 +247,7 @@ def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeyp
 
     fake = SimpleNamespace(write_report=write_report)
     monkeypatch.setitem(sys.modules, "nnpcore.report.run_report", fake)
-    with qtbot.waitSignal(with_run.session.data.added, timeout=20_000):
+    with qtbot.waitSignal(with_run.session.data.added, timeout=60_000):
         with_run.files.open_paths([str(example_path("eos"))])
     run = with_run.session.runs.current
     run.folder = tmp_path / "run"
@@ -262,7 +262,7 @@ def test_a_report_takes_what_the_window_knows(with_run, qtbot, tmp_path, monkeyp
 
 # calculators from elsewhere ---------------------------------------------------------------------------
 def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
-    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
+    with qtbot.waitSignal(window.session.data.added, timeout=60_000):
         window.files.open_paths([f"{example_path('nvt')}@:6"])
     dialog = window.dialogs.open("external_calculator")
     type_in(qtbot, dialog, "import_path", "nnpcore.reference:Stillinger")
@@ -283,7 +283,7 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
     (run,) = session.runs.documents.values()
     assert isinstance(run.potential, SharedModel) and run.values is not None
     qtbot.waitUntil(
-        lambda: run.result(PREDICTION) is not None and run.result(PCA) is not None, timeout=20_000
+        lambda: run.result(PREDICTION) is not None and run.result(PCA) is not None, timeout=60_000
     )
     frames = session.data.current.frames
     assert run.potential.predict(frames).energy.mean() == pytest.approx(
@@ -296,12 +296,12 @@ def test_an_external_calculator_is_tried_and_becomes_a_run(window, qtbot):
     toast = window.toasts.shown[-1]
     call = "from nnpcore.reference import StillingerWeber; StillingerWeber()"
     assert call in toast.notification.text and not session.runs.documents
-    with qtbot.waitSignal(session.runs.added, timeout=30_000):
+    with qtbot.waitSignal(session.runs.added, timeout=60_000):
         toast.buttons[0].click()
 
 
 def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_file):
-    with qtbot.waitSignals([window.session.data.added] * 2, timeout=20_000):
+    with qtbot.waitSignals([window.session.data.added] * 2, timeout=60_000):
         window.session.data.open_paths([str(silicon_file()), str(example_path("eos"))])
     dialog = window.dialogs.open("external_calculator")
     type_in(qtbot, dialog, "import_path", "foreign_calculators:Exits")
@@ -315,9 +315,9 @@ def test_a_calculator_without_atomic_energies_is_told_so(window, qtbot, silicon_
     toast = window.toasts.shown[-1].notification
     assert toast.level == "warning" and "no energies of single atoms" in toast.text
     (run,) = window.session.runs.documents.values()
-    qtbot.waitUntil(lambda: run.result(EOS) is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: run.result(EOS) is not None, timeout=60_000)
     assert run.result(EOS).curve.energies.shape == (1, 15)
-    qtbot.waitUntil(lambda: not window.session.tasks.tasks, timeout=20_000)
+    qtbot.waitUntil(lambda: not window.session.tasks.tasks, timeout=60_000)
     assert [t.notification.title for t in window.toasts.shown if t.notification.level == "error"] == []
 
 
@@ -425,16 +425,16 @@ def test_an_example_is_run_once_and_opened_from_then_on(window, qtbot, monkeypat
 
     monkeypatch.setattr("nnpcore.paper.run_study", run_study)
     monkeypatch.setattr("app.workers.example_sessions.BUNDLED", examples_folder())
-    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
+    with qtbot.waitSignal(window.session.data.added, timeout=60_000):
         window.files.open_paths([str(example_path("eos"))])
     window.commands.run("file.example.fig1")
     dialog = window.dialogs.known["fig1"]
-    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
+    with qtbot.waitSignal(window.session.data.added, timeout=60_000):
         qtbot.keyClick(dialog, Qt.Key.Key_Return)
     (document,) = window.session.data.datasets.values()
     assert document.role is Role.VALIDATION and asked == [("fig1", True)]
     window.session.data.remove(document.id)
-    with qtbot.waitSignal(window.session.data.added, timeout=20_000):
+    with qtbot.waitSignal(window.session.data.added, timeout=60_000):
         window.commands.run("file.example.fig1")
     assert len(asked) == 1
     silicon_file().unlink()
@@ -456,7 +456,7 @@ def test_the_runs_of_an_example_are_compared_and_the_first_is_shown(window, qtbo
     (examples_folder() / "fig2" / "session.json").write_text(json.dumps(content))
     window.commands.run("file.example.fig2")
     session = window.session
-    qtbot.waitUntil(lambda: len(session.runs.documents) == 6 and not session.tasks.tasks, timeout=20_000)
+    qtbot.waitUntil(lambda: len(session.runs.documents) == 6 and not session.tasks.tasks, timeout=60_000)
     qtbot.waitUntil(lambda: session.runs.current.name == "0K")
     assert {session.runs.documents[key].name for key in session.runs.compared} == {"0K", "1K", "3K", "5K"}
 

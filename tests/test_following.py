@@ -63,7 +63,7 @@ def elsewhere(run_folder: Path) -> Iterator[Elsewhere]:
 
 def opened(session: Session, folder: Path, qtbot: QtBot) -> RunDocument:
     session.runs.open(folder)
-    qtbot.waitUntil(lambda: bool(session.runs.documents), timeout=20_000)
+    qtbot.waitUntil(lambda: bool(session.runs.documents), timeout=60_000)
     return next(iter(session.runs.documents.values()))
 
 
@@ -72,7 +72,7 @@ def test_a_training_elsewhere_is_followed_to_its_end(
 ) -> None:
     run = opened(session, run_folder, qtbot)
     before = {path: path.stat().st_mtime_ns for path in run_folder.rglob("*")}
-    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=60_000)
     assert {path: path.stat().st_mtime_ns for path in run_folder.rglob("*")} == before
     assert "Trained by process" in describe(run) and status_text(run).startswith("training elsewhere")
     above = QWidget()
@@ -83,9 +83,9 @@ def test_a_training_elsewhere_is_followed_to_its_end(
     session.trainings.resume(run.id)
     assert not session.trainings.active and run.state is RunState.ELSEWHERE
     first = run.potential
-    with qtbot.waitSignal(session.runs.potential_changed, timeout=20_000):
+    with qtbot.waitSignal(session.runs.potential_changed, timeout=60_000):
         elsewhere.finish()
-    qtbot.waitUntil(lambda: run.state is RunState.FINISHED, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.FINISHED, timeout=60_000)
     assert [r.epoch for r in run.history] == [1, 2, 3, 4] and run.potential is not first
     assert "process" not in describe(run)
 
@@ -94,14 +94,14 @@ def test_another_training_in_the_folder_takes_the_place_of_the_first(
     session: Session, elsewhere: Elsewhere, run_folder: Path, qtbot: QtBot
 ) -> None:
     run = opened(session, run_folder, qtbot)
-    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=60_000)
     told: list[str] = []
     session.messages.notified.connect(lambda note: told.append(note.title))
     elsewhere.finish()
     other = Elsewhere(run_folder, seed=5)
     try:
-        qtbot.waitUntil(lambda: run.id not in session.runs.documents, timeout=20_000)
-        qtbot.waitUntil(lambda: bool(session.runs.documents), timeout=20_000)
+        qtbot.waitUntil(lambda: run.id not in session.runs.documents, timeout=60_000)
+        qtbot.waitUntil(lambda: bool(session.runs.documents), timeout=60_000)
         assert next(iter(session.runs.documents.values())).settings.seed == 5
         assert any("is no longer there" in title for title in told)
     finally:
@@ -112,17 +112,17 @@ def test_damage_ends_the_following_and_loses_nothing(
     session: Session, elsewhere: Elsewhere, run_folder: Path, qtbot: QtBot
 ) -> None:
     run = opened(session, run_folder, qtbot)
-    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=60_000)
     potential, history = run.potential, list(run.history)
     good = (run_folder / "data.json").read_text()
     (run_folder / "data.json").write_text("{")
-    qtbot.waitUntil(lambda: run.state is RunState.STOPPED, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.STOPPED, timeout=60_000)
     assert "data.json" in run.message
     assert run.potential is potential and run.history == history
     told: list[str] = []
     session.messages.notified.connect(lambda note: told.append(note.title))
     (run_folder / "data.json").write_text(good)
-    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=60_000)
     assert told == [f"{run.name} is followed again"]
 
 
@@ -130,11 +130,11 @@ def test_a_training_that_was_killed_is_told_from_one_that_was_stopped(
     session: Session, elsewhere: Elsewhere, run_folder: Path, qtbot: QtBot
 ) -> None:
     run = opened(session, run_folder, qtbot)
-    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.ELSEWHERE, timeout=60_000)
     told: list[str] = []
     session.messages.notified.connect(lambda note: told.append(f"{note.title}: {note.text}"))
     lock = run_folder / "training.lock"
     lock.write_text(json.dumps({**json.loads(lock.read_text()), "pid": 2**22 + 7}))
-    qtbot.waitUntil(lambda: run.state is RunState.STOPPED, timeout=20_000)
+    qtbot.waitUntil(lambda: run.state is RunState.STOPPED, timeout=60_000)
     assert len(told) == 1 and "is no longer trained: Its process was ended from outside" in told[0]
     assert "its process was ended from outside" in status_text(run)

@@ -108,11 +108,11 @@ def test_the_loops_of_the_cure_tell_what_they_have_measured(window, qtbot, silic
     (own / "session.json").write_text(json.dumps(session))
     bar = window.findChild(GuideBar)
     window.commands.run("file.example.heal")
-    qtbot.waitUntil(lambda: bar.isVisible() and len(window.session.runs.documents) == 2, timeout=20_000)
+    qtbot.waitUntil(lambda: bar.isVisible() and len(window.session.runs.documents) == 2, timeout=60_000)
     for _ in range(3):
         QTest.mouseClick(bar.next, LEFT)
     current = window.session.runs
-    qtbot.waitUntil(lambda: [r.name for r in current.shown()] == ["healed", "before"], timeout=20_000)
+    qtbot.waitUntil(lambda: [r.name for r in current.shown()] == ["healed", "before"], timeout=60_000)
     assert bar.claim.text() == "✓ 12 before, 3 healed" and "Paper" not in bar.claim.toolTip()
 
 
@@ -171,7 +171,7 @@ def test_a_page_brings_its_panels_to_the_front(window, qtbot):
     assert not parity.visibleRegion().isEmpty() and window.session.told.chart is None
     QTest.mouseClick(bar.next, LEFT)
     measured = window.docks["measured"]
-    qtbot.waitUntil(lambda: not measured.visibleRegion().isEmpty(), timeout=10_000)
+    qtbot.waitUntil(lambda: not measured.visibleRegion().isEmpty(), timeout=60_000)
     assert measured.panel.table()["Cutoff (Å)"] == [4.5, 5.0, 5.5, 6.0]
     window.guide.end()
     qtbot.waitUntil(measured.isHidden)

@@ -272,11 +272,11 @@ def test_the_window_opens_an_imported_run(session, qtbot, run: Path) -> None:
 
     session.data.open_paths([EOS])
     session.runs.open(run)
-    qtbot.waitUntil(lambda: len(session.runs.documents) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(session.runs.documents) == 1, timeout=60_000)
     (opened,) = session.runs.documents.values()
     assert opened.state is RunState.IMPORTED and opened.message == "Imported from n2p2"
     np.testing.assert_array_equal(opened.whitening.matrix, Potential.load(run).metric.matrix)
-    qtbot.waitUntil(lambda: None not in (opened.result(PCA), opened.result(DISTANCE)), timeout=30_000)
+    qtbot.waitUntil(lambda: None not in (opened.result(PCA), opened.result(DISTANCE)), timeout=60_000)
     session.trainings.resume(opened.id)
     assert opened.state is RunState.IMPORTED and not session.trainings.active
     assert not RunFolder.open(run).checkpoint_path.exists()
@@ -286,9 +286,9 @@ def test_the_window_says_what_is_missing_without_data(session, qtbot, n2p2: Path
     import_run(n2p2, tmp_path / "run")
     session.data.open_paths([EOS])
     session.runs.open(tmp_path / "run")
-    qtbot.waitUntil(lambda: len(session.runs.documents) == 1, timeout=20_000)
+    qtbot.waitUntil(lambda: len(session.runs.documents) == 1, timeout=60_000)
     (opened,) = session.runs.documents.values()
-    qtbot.waitUntil(lambda: "Import it again with --data" in opened.why(DISTANCE), timeout=20_000)
+    qtbot.waitUntil(lambda: "Import it again with --data" in opened.why(DISTANCE), timeout=60_000)
     assert opened.potential.n_members == 2
 
 

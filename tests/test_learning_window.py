@@ -105,7 +105,7 @@ def test_factors_of_validation_and_test_are_kept_and_explored_with(opened: Sessi
     qtbot.mouseClick(explore.calibrated, LEFT)
     plain = explored(explore, qtbot)
     assert said[0] == "No calibration is kept with this run" and not explore.calibrated.isChecked()
-    with qtbot.waitSignal(opened.calibrations.kept, timeout=20_000):
+    with qtbot.waitSignal(opened.calibrations.kept, timeout=60_000):
         panel.keep.click()
     assert run.folder is not None
     factors = RunFolder.open(run.folder).spread_factors()

@@ -77,7 +77,7 @@ def settled(session: Session) -> None:
 def divided(session: Session, qtbot, **kwargs) -> str:
     """Open a slab, divide it by depth, and return the id of its regions."""
     session.data.add(slab(), Role.INSPECT)
-    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+    with qtbot.waitSignal(session.regions.changed, timeout=60_000):
         session.regions.by_depth(**kwargs)
     return next(iter(session.regions.sets))
 
@@ -102,7 +102,7 @@ def test_depth_divides_the_frame_shown_and_undo_takes_it_back(session, qtbot):
     session.undo_stack.undo()
     assert session.regions.sets == {}
     session.undo_stack.redo()
-    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+    with qtbot.waitSignal(session.regions.changed, timeout=60_000):
         session.regions.by_depth(surface_depth=3.0)
     (again,) = session.regions.sets.values()
     assert len(again.regions[0].atoms) > len(bulk), "new regions of a frame replace its old ones"
@@ -110,7 +110,7 @@ def test_depth_divides_the_frame_shown_and_undo_takes_it_back(session, qtbot):
 
 def test_a_crystal_is_no_slab_and_says_so(session, qtbot):
     session.data.add(read_dataset(f"{example_path('nvt')}@0:1"), Role.INSPECT)
-    with qtbot.waitSignal(session.messages.notified, timeout=20_000) as told:
+    with qtbot.waitSignal(session.messages.notified, timeout=60_000) as told:
         session.regions.by_depth()
     assert "vacuum" in told.args[0].text
     assert session.regions.sets == {}
@@ -238,7 +238,7 @@ def test_without_references_it_says_what_is_missing(session, qtbot, shown, silic
     bare = slab()
     frames = tuple(replace(f, arrays={}) for f in bare.frames)
     session.data.add(replace(bare, frames=frames), Role.INSPECT)
-    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+    with qtbot.waitSignal(session.regions.changed, timeout=60_000):
         session.regions.by_depth()
     with_run(session, silicon_potential)
     panel = shown(MappingPanel, session)
@@ -281,7 +281,7 @@ def test_crystals_that_are_none_are_refused_with_their_spread(session, qtbot, sh
 # grouping -----------------------------------------------------------------------------------------------
 def test_labels_divide_by_region_and_temperature(session, qtbot):
     session.data.add(slab(3), Role.INSPECT)
-    with qtbot.waitSignal(session.regions.changed, timeout=20_000):
+    with qtbot.waitSignal(session.regions.changed, timeout=60_000):
         session.regions.by_depth()
     (document,) = session.data.datasets.values()
     labels = labels_of(session.regions.sets, [document])
@@ -385,7 +385,7 @@ def test_regions_by_distance_to_the_crystal_are_those_of_the_core(trained, qtbot
         trained.data.datasets[dataset(trained, "eos")].frames, run.functions, n_threads=1
     )
     expected = distance_regions(frame, run.functions, run.whitening, crystal.values, element="Si")
-    with qtbot.waitSignal(trained.regions.changed, timeout=20_000):
+    with qtbot.waitSignal(trained.regions.changed, timeout=60_000):
         trained.regions.by_distance(trained.runs.current)
     (known,) = trained.regions.sets.values()
     assert known.rule == "distance"

@@ -186,7 +186,7 @@ def test_far_away_is_a_density_of_all_points_and_near_each_has_a_marker(qtbot, p
     xy = random.normal(size=(600_000, 2))
     cloud.set_groups([PointGroup(xy, RED), PointGroup(np.array([[4.5, 4.5]]), RED[::-1])])
     shown.grab()
-    qtbot.waitUntil(lambda: cloud._density is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: cloud._density is not None, timeout=60_000)
     shown.grab()
     assert (cloud.n_drawn, cloud.as_density) == (600_001, True)
     px, py = shown.canvas.to_pixels(np.array([4.5, 4.4]), np.array([4.5, 4.5]))
@@ -214,7 +214,7 @@ def test_a_million_points_are_counted_in_short_steps_while_the_image_moves(qtbot
     shown.grab()
     assert cloud.as_density
     assert cloud._density is None, "nothing is counted within one drawing"
-    qtbot.waitUntil(lambda: cloud._density is not None, timeout=30_000)
+    qtbot.waitUntil(lambda: cloud._density is not None, timeout=60_000)
     known = cloud._density
     counts = known._counts.reshape(known.shape)
     transform = known.transform
@@ -224,12 +224,12 @@ def test_a_million_points_are_counted_in_short_steps_while_the_image_moves(qtbot
     shown.set_window(-4.5, 5.5, -5, 5)
     shown.grab()
     assert cloud._density is known, "the last image moves along"
-    qtbot.waitUntil(lambda: cloud._counting is None, timeout=30_000)
+    qtbot.waitUntil(lambda: cloud._counting is None, timeout=60_000)
     known = cloud._density
     shown.set_window(-8, 2, -5, 5)
     shown.grab()
     assert cloud._density is known, "the last image moves along"
-    qtbot.waitUntil(lambda: cloud._density is not known, timeout=30_000)
+    qtbot.waitUntil(lambda: cloud._density is not known, timeout=60_000)
 
 
 def test_groups_take_turns():

@@ -104,7 +104,7 @@ def test_the_dialog_selects_and_says_what_is_wrong(qtbot, session, panel, silico
     assert session.selection.count_text() == f"{len(wanted)} atoms in {n_frames} frames"
     assert session.selection.count_text() in panel.card.text().replace("&nbsp;", " ")
     add_run(session, "one", silicon_potential)
-    qtbot.waitUntil(lambda: session.runs.prediction is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: session.runs.prediction is not None, timeout=60_000)
     energies = silicon_potential.predict([session.data.frame]).atomic_energies
     found = {atom for _, _, atom in atoms_by(session, "e_at > 0", False)}
     assert found == set(np.flatnonzero(energies > energies.mean()).tolist())

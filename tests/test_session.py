@@ -22,7 +22,7 @@ from nnpcore.structures import Role
 
 
 def opened(session, qtbot, *paths):
-    with qtbot.waitSignals([session.data.added] * len(paths), timeout=10_000):
+    with qtbot.waitSignals([session.data.added] * len(paths), timeout=60_000):
         session.data.open_paths([str(path) for path in paths])
     return list(session.data.datasets.values())
 
@@ -230,7 +230,7 @@ def test_opening_waits_for_no_analysis(session, qtbot, tmp_path):
             session.runs.open(tmp_path / "gone")
         assert told.args[0].title == "The run gone was not opened"
         open_example(session, Dialogs(session, QWidget()), "heal_dft", lambda name, *_: opened.append(name))
-        qtbot.waitUntil(lambda: opened == ["heal_dft"], timeout=30_000)
+        qtbot.waitUntil(lambda: opened == ["heal_dft"], timeout=60_000)
     finally:
         gate.set()
 

@@ -79,7 +79,7 @@ def test_an_empty_window_welcomes_and_builds_no_panel(window, qtbot):
         assert card.isVisible() and card.focusPolicy() == Qt.FocusPolicy.StrongFocus
         ids.append(card.toolTip())
     assert len(set(ids)) == 1 + len(EXAMPLES)
-    with qtbot.waitSignals([window.session.data.added] * 3, timeout=20_000):
+    with qtbot.waitSignals([window.session.data.added] * 3, timeout=60_000):
         QTest.keyClick(window.welcome.cards["silicon"], Qt.Key.Key_Return)
     assert not window.welcome.isVisible() and window.docks["data"].isVisible()
     for dataset_id in list(window.session.data.datasets):
@@ -97,7 +97,7 @@ def test_panels_without_data_are_one_line_with_its_button(opened, qtbot):
     qtbot.waitUntil(lambda: {"training", "parity"} <= shown(opened))
     assert opened.docks["model"].folded and opened.spaces.lines == []
     opened.session.trainings.stop(run.id)
-    qtbot.waitUntil(lambda: not opened.session.trainings.active, timeout=30_000)
+    qtbot.waitUntil(lambda: not opened.session.trainings.active, timeout=60_000)
     opened.session.runs.remove(run.id)
     qtbot.waitUntil(lambda: not opened.docks["model"].folded)
     dataset_id = opened.session.data.current_id

@@ -152,7 +152,7 @@ def test_closing_drops_what_waits(window, qtbot):
     window.confirm_close = lambda: bool(asked.append(1)) or True
     queued(window.session)
     window.close()
-    qtbot.waitUntil(lambda: not window.isVisible(), timeout=20_000)
+    qtbot.waitUntil(lambda: not window.isVisible(), timeout=60_000)
     assert asked
     assert len(window.session.runs.documents) == 1
     assert window.session.trainings.n_waiting == 0

@@ -99,7 +99,7 @@ def test_no_frame_is_seen_in_the_values_of_another(
         paths.append(tmp_path / str(number) / "nvt.extxyz")
         write_frames(paths[-1], silicon_frames(5 + number, seed=20 * number))
     session.data.open_paths(str(path) for path in paths)
-    qtbot.waitUntil(lambda: len(session.data.datasets) == 3, timeout=20_000)
+    qtbot.waitUntil(lambda: len(session.data.datasets) == 3, timeout=60_000)
     window.spaces.show_panel("structure")
     witness = Witness(window, monkeypatch)
     session.coloring.set(kind="atomic_energy_std")
@@ -109,7 +109,7 @@ def test_no_frame_is_seen_in_the_values_of_another(
     for after in (False, True):  # then more is worked out in a second
         if after:
             session.trainings.stop_all()
-            qtbot.waitUntil(lambda: not session.trainings.active, timeout=30_000)
+            qtbot.waitUntil(lambda: not session.trainings.active, timeout=60_000)
         for _ in range(N_DEEDS):
             disturb(window, rng, [str(path) for path in paths])
             turn(session, rng.choice((0.0, 0.02, 0.05, PATIENCE)))

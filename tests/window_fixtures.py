@@ -60,7 +60,7 @@ def window(qtbot, app_home: Path) -> Iterator[MainWindow]:
     made.show()
     qtbot.waitExposed(made)
     yield made
-    qtbot.waitUntil(lambda: _closed(made), timeout=20_000)
+    qtbot.waitUntil(lambda: _closed(made), timeout=60_000)
     assert our_threads() == []
     qtbot.waitUntil(lambda: active_timers(made) == [], timeout=3000)
     made.deleteLater()
