@@ -156,25 +156,24 @@ def analyse_eos(
     Parameters
     ----------
     curve : by :func:`eos_curve`.
-    bracket : the volumes in reach of the training set; None or an empty one counts no point as in reach.
+    bracket : the volumes in reach of the training set; None or an empty one: no point is.
     slopes : at the reference's V0 by the stress, as far as it tells them; the rest is read off local fits.
-    fine : the ensemble's curve at evenly spaced volumes about V0, see :func:`fine_points`: its minimum and
-        the errors in the bracket then do not hang on the volumes of the scan.
+    fine : the ensemble's curve at :func:`fine_points`, for a minimum and errors that no scan's volumes move.
 
-    Fits that are impossible leave None and a ``message``; one that misses the reference's points is said.
+    Impossible fits leave None and a ``message``; one that misses the reference's points is said.
     """
     reference, message = reference_fit(curve)
     inside = np.zeros(len(curve.volumes), dtype=bool) if bracket is None else bracket.contains(curve.volumes)
     center = reference.v0 if reference else float(curve.volumes[curve.mean.argmin()])
     fitted = _fit_points(curve.volumes, inside, center)
     mean_fit, why = _mean_fit(curve, fitted, fine, bracket, center)
-    mean_fit = None if mean_fit is None else within(mean_fit, bracket)
+    mean_fit = mean_fit and within(mean_fit, bracket)
     found = _slope_errors(curve, reference, fitted, slopes)
     error = MEV_PER_EV * (curve.mean - curve.reference)
     finer = _judged(curve, reference, bracket, fine)
-    at_points = inside & np.isfinite(error)
-    judged = finer or _Judged(curve.volumes[at_points], error[at_points], curve.std[at_points])
-    stds = finer.std if finer else curve.std[inside]
+    known = inside & np.isfinite(error)
+    judged = finer or _Judged(curve.volumes[known], error[known], curve.std[known])
+    stds = judged.std if finer else curve.std[inside]
     return EosReport(
         volumes=curve.volumes,
         v0=reference.v0 if reference else (mean_fit.v0 if mean_fit else None),
@@ -189,7 +188,7 @@ def analyse_eos(
         rmse_in_bracket_mev=_rms(judged.error_mev),
         std_in_bracket_mev=float(MEV_PER_EV * stds.mean()) if len(stds) else None,
         rmse_mev=_rms(error[np.isfinite(error)]),
-        worst=_worst(curve.volumes, error, at_points, finer),
+        worst=_worst(curve.volumes, error, known, finer),
         n_members=len(curve.energies),
         judged=judged.volumes,
         judged_error_mev=judged.error_mev,

@@ -129,8 +129,7 @@ def verdict(
     Each within the margins of :class:`~nnpcore.mapping.findings.Finding`, so that neither another seed nor
     the last digits turn right into wrong: on a border the level is doubtful. The worst finding counts.
     Unknown: no region has a reference value, and there is no EOS data, no reference energies, or the crystal
-    is out of reach of the training set; doubtful where it is so by less than the factor that another
-    choice of the validation frames may make of the reach.
+    is out of reach of the training set; doubtful where other validation frames could turn that.
     """
     known = [e for e in regions if e.error_mev is not None]
     missing = _missing(report, bracket)
@@ -144,12 +143,12 @@ def verdict(
     levels = levels_of_all(tuple(found))
     level = one_of(levels)
     if level == "right":
-        text = _right_text(report, missing, known)
-        return Verdict(_sentence(rmse_mev, "and", text), level, findings=tuple(found))
+        text = _sentence(rmse_mev, "and", _right_text(report, missing, known))
+        return Verdict(text, level, findings=tuple(found))
     culprits = _culprits(found)
-    text = _off_text(culprits, level, known)
     curable = "open" in levels or any(f.foretold is None for f in culprits)
-    return Verdict(_sentence(rmse_mev, "but", text), level, curable, tuple(sorted(levels)), tuple(found))
+    text = _sentence(rmse_mev, "but", _off_text(culprits, level, known))
+    return Verdict(text, level, curable, tuple(sorted(levels)), tuple(found))
 
 
 # findings -----------------------------------------------------------------------------------------------
