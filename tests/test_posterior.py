@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.linalg
 from ase import Atoms
 from ase.build import bulk, fcc100
 from ase.calculators.emt import EMT
@@ -38,6 +39,7 @@ from nnpcore.posterior.evidence import (
     first_guess,
     log_evidence,
 )
+from nnpcore.posterior.factors import cho_solve, cholesky, solve_triangular
 from nnpcore.posterior.misfit import misfit_of
 from nnpcore.posterior.moments import Moments
 from nnpcore.posterior.streaming import each_rows
@@ -532,3 +534,20 @@ def test_an_element_may_have_a_single_atom() -> None:
     posterior = Posterior.fit([*frames, labelled(atoms)], FUNCTIONS, settings=SMALL)
     found = posterior.spread(atom_targets(Frame.from_atoms(atoms)))
     assert np.isfinite(found).all() and (found > 0).all()
+
+
+@pytest.mark.parametrize("n", [1, 7])
+def test_factors_are_those_of_scipy(n: int) -> None:
+    random = np.random.default_rng(n)
+    half = random.normal(size=(n, n))
+    matrix, right = half @ half.T + np.eye(n), random.normal(size=(3, n)).T
+    factor = cholesky(matrix)
+    np.testing.assert_allclose(factor, scipy.linalg.cholesky(matrix), rtol=1e-12)
+    np.testing.assert_allclose(matrix @ cho_solve(factor, right), right, atol=1e-10)
+    for trans in (0, 1):
+        for b in (right, right[:, 0]):
+            expected = scipy.linalg.solve_triangular(factor, b, trans=trans)
+            np.testing.assert_allclose(solve_triangular(factor, b, trans=trans), expected, rtol=1e-10)
+    for bad in (lambda: cholesky(-matrix), lambda: solve_triangular(0.0 * factor, right)):
+        with pytest.raises(np.linalg.LinAlgError):
+            bad()

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
+
+from nnpcore.posterior.factors import solve_triangular
 
 if TYPE_CHECKING:
     from nnpcore.posterior.posterior import Posterior
@@ -36,8 +37,8 @@ def balanced_draws(posterior: Posterior, n: int, seed: list[int]) -> np.ndarray:
     One alone is the mean.
     """
     factor, mean = posterior.solution.factor, posterior.solution.coefficients
-    half = solve_triangular(factor, posterior.scatter, trans=1, check_finite=False)
-    opened = solve_triangular(factor, half.T, trans=1, check_finite=False)
+    half = solve_triangular(factor, posterior.scatter, trans=1)
+    opened = solve_triangular(factor, half.T, trans=1)
     _, axes = np.linalg.eigh(0.5 * (opened + opened.T))
     normal = balanced_numbers(n, len(mean), seed)
-    return mean + solve_triangular(factor, axes[:, ::-1] @ normal.T, check_finite=False).T
+    return mean + solve_triangular(factor, axes[:, ::-1] @ normal.T).T

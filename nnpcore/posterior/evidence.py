@@ -21,8 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from scipy.linalg import cho_solve, cholesky
 
+from nnpcore.posterior.factors import cho_solve, cholesky
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments
 from nnpcore.posterior.settings import PosteriorSettings
 
@@ -87,13 +87,13 @@ class Solution:
     @classmethod
     def solved(cls, precision: np.ndarray, right: np.ndarray) -> Solution:
         """Factorise a precision matrix and solve for the coefficients."""
-        factor = cholesky(precision, check_finite=False)
-        return cls(precision, factor, cho_solve((factor, False), right, check_finite=False))
+        factor = cholesky(precision)
+        return cls(precision, factor, cho_solve(factor, right))
 
     @classmethod
     def factorised(cls, precision: np.ndarray, coefficients: np.ndarray) -> Solution:
         """Factorise a precision matrix whose mean is known."""
-        return cls(precision, cholesky(precision, check_finite=False), coefficients)
+        return cls(precision, cholesky(precision), coefficients)
 
 
 def log_evidence(moments: Mapping[str, Moments], hyper: Hyperparameters) -> float:
@@ -118,7 +118,7 @@ def evidence_and_slopes(moments: Mapping[str, Moments], hyper: Hyperparameters) 
     """
     found = Solution.of(moments, hyper)
     c, m = found.coefficients, len(found.coefficients)
-    inverse = cho_solve((found.factor, False), np.eye(m), check_finite=False)
+    inverse = cho_solve(found.factor, np.eye(m))
     slopes = [float((c @ c + np.trace(inverse)) / hyper.signal**2 - m)]
     for kind, sums in moments.items():
         spread = float((inverse * sums.matrix).sum())

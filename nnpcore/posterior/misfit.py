@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
+from nnpcore.posterior.factors import solve_triangular
 from nnpcore.posterior.moments import ENERGY
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def misfit_of(energies: EnergyRows, hyper: Hyperparameters, solution: Solution) 
     """
     if ENERGY not in hyper.noise or len(energies.targets) < _FEWEST:
         return 0.0
-    half = solve_triangular(solution.factor, energies.rows.T, trans=1, check_finite=False)
+    half = solve_triangular(solution.factor, energies.rows.T, trans=1)
     variances = (half**2).sum(axis=0)
     own = energies.weights * variances * hyper.weight(ENERGY)
     told = own < _TOLD_BY_ITSELF

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nnpcore.cluster import Executor
 from nnpcore.descriptors import DescriptorSet, SymmetryFunctions, compute_descriptors
@@ -16,6 +15,7 @@ from nnpcore.posterior import storage
 from nnpcore.posterior.asking import Asked, asked, beyond_of_atoms
 from nnpcore.posterior.basis import FrameRows, SparseBasis
 from nnpcore.posterior.evidence import Hyperparameters, Solution
+from nnpcore.posterior.factors import solve_triangular
 from nnpcore.posterior.fitting import Fitted, fit, with_stresses
 from nnpcore.posterior.moments import ENERGY, FORCES, KINDS, STRESS, Moments, added
 from nnpcore.posterior.prediction import Predicted, predictions
@@ -217,7 +217,7 @@ class Posterior:
 
     def _whitened(self, features: np.ndarray) -> np.ndarray:
         """Return R^-T features^T (m, n), for the precision R^T R."""
-        return solve_triangular(self.solution.factor, features.T, trans=1, check_finite=False)
+        return solve_triangular(self.solution.factor, features.T, trans=1)
 
     def _asked(self, targets: Sequence[Target], n_threads: int | None, progress: Progress | None) -> Asked:
         return asked(self.basis, self.zeros, targets, n_threads, progress)

@@ -29,9 +29,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nnpcore.posterior.evidence import Hyperparameters, Solution, rounded
+from nnpcore.posterior.factors import solve_triangular
 from nnpcore.posterior.moments import FORCES, STRESS, Moments
 
 USUAL_COMPONENTS = 50.0
@@ -153,7 +153,7 @@ def energy_surprise(
         return None
     rows, targets = energies.differences()
     found = Solution.of(others, hyper)
-    half = solve_triangular(found.factor, rows.T, trans=1, check_finite=False)
+    half = solve_triangular(found.factor, rows.T, trans=1)
     variances, axes = np.linalg.eigh(half.T @ half)
     opened = rows @ _open_directions(found, hyper)
     from_open = hyper.signal**2 / 1.5 * ((axes.T @ opened) ** 2).sum(1)

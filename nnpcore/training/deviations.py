@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from nnpcore.descriptors import compute_descriptors
 from nnpcore.posterior.draws import balanced_numbers
+from nnpcore.posterior.factors import solve_triangular
 from nnpcore.potential.pair_forces import add_forces, add_virials, pair_gradients
 from nnpcore.training.data import FitSet, MemberValues
 from nnpcore.training.windows import PairArrays
@@ -69,7 +69,7 @@ class OpenAxes:
         metric = open_energies(posterior, some, n_threads)
         variances, axes = np.linalg.eigh(metric)
         variances, axes = np.maximum(variances[::-1], 0.0), axes[:, ::-1]
-        columns = solve_triangular(posterior.solution.factor, axes, check_finite=False)
+        columns = solve_triangular(posterior.solution.factor, axes)
         costs = costs_of(posterior, columns, some, settings)
         return cls(columns, affordable(variances, costs, settings.spread_cost * loss))
 
@@ -93,7 +93,7 @@ def open_energies(posterior: Posterior, frames: Sequence[Frame], n_threads: int 
         for element in np.unique(d.species).tolist():
             own = features[d.species == element]
             own = own - means.setdefault(element, own.mean(axis=0))
-            half = solve_triangular(factor, own.T, trans=1, check_finite=False)
+            half = solve_triangular(factor, own.T, trans=1)
             found += half @ half.T / len(features)
     return found
 
