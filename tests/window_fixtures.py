@@ -62,7 +62,7 @@ def window(qtbot, app_home: Path) -> Iterator[MainWindow]:
     yield made
     qtbot.waitUntil(lambda: _closed(made), timeout=60_000)
     assert our_threads() == []
-    qtbot.waitUntil(lambda: active_timers(made) == [], timeout=3000)
+    qtbot.waitUntil(lambda: active_timers(made) == [], timeout=60_000)
     made.deleteLater()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
 
