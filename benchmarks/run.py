@@ -1,8 +1,9 @@
 """Run every benchmark in a process of its own and print one table.
 
-``python benchmarks/run.py [--threads 2] [--only descriptors training] [--json FILE]``; ``BENCH_JSON`` in the
-environment names a JSON file too. Each time is also given in units of one 1024³ float32 matrix product on the
-same number of threads, measured in the same run: figures of different machines can so be compared.
+``python benchmarks/run.py [--threads 2] [--only descriptors training] [--json FILE] [--markdown FILE]``;
+``BENCH_JSON`` in the environment names a JSON file too; Markdown is a page of the documentation. Each time is
+also given in units of one 1024³ float32 matrix product on the same number of threads, measured in the same
+run: figures of different machines can so be compared.
 """
 
 from __future__ import annotations
@@ -21,6 +22,14 @@ HERE = Path(__file__).resolve().parent
 BENCHMARKS = (
     "descriptors", "training", "inference", "compiling", "files", "window", "large", "analyses",
 )  # fmt: skip
+INTRODUCTION = """# How fast it is
+
+This page is written by `python benchmarks/run.py --markdown docs/speed.md`, all benchmarks of `make bench` in
+one run; nothing in it is set by hand. {cpu}, {cores} cores; *m* is one 1024³ float32 matrix product on the
+same threads in the same run ({products}). Compare machines by *m*: seconds differ between them, and
+scatter on one that others use, too. The reference workload is 350 frames of 64 silicon atoms, five members,
+preset 26 and the settings of version 0.2.0. *Before* is that version; a cross: a goal that is not reached.
+"""
 SECONDS = {"s": 1.0, "ms": 1e-3, "µs": 1e-6, "us": 1e-6}
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -126,17 +135,43 @@ def show(result: dict[str, Any]) -> None:
         console.print(f"failed: {failure}")
 
 
+def page(result: dict[str, Any]) -> str:
+    """Return the run as a page of the documentation, Markdown."""
+    machine = result["machine"]
+    products = [f"{1e3 * s:.1f} ms on {n}" for n, s in machine["matmul_seconds"].items()]
+    lines = [INTRODUCTION.format(cpu=machine["cpu"], cores=machine["cores"], products=", ".join(products))]
+    for name in dict.fromkeys(row["benchmark"] for row in result["rows"]):
+        lines += [f"## {name.capitalize()}", "", "| what | threads | measured | goal | before | m |"]
+        lines.append("|---|---|---|---|---|---|")
+        for row in (row for row in result["rows"] if row["benchmark"] == name):
+            keys = ("value", "aim", "before", "ratio_to_matmul")
+            value, goal, before, ratio = ("" if row[key] is None else _short(row[key]) for key in keys)
+            reached = {True: " ✓", False: " ✗", None: ""}[row["aim_reached"]]
+            cells = (row["name"], row["threads"], f"{value} {row['unit']}", goal + reached, before, ratio)
+            lines.append(f"| {' | '.join(map(str, cells))} |")
+        lines.append("")
+    lines += [f"failed: {failure}" for failure in result["failures"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def main() -> int:
     """Parse the arguments, run, print, write; return 1 where a benchmark failed."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--threads", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=list(BENCHMARKS))
     parser.add_argument("--json", default=os.environ.get("BENCH_JSON"))
+    parser.add_argument("--markdown", help="write the page of the documentation")
     arguments = parser.parse_args()
     result = collect(arguments.only, arguments.threads)
     show(result)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
+    if arguments.markdown:
+        Path(arguments.markdown).write_text(page(result), encoding="utf-8")
     return int(bool(result["failures"]))
 
 
