@@ -13,7 +13,6 @@ from PySide6.QtWidgets import QWidget
 from app.dialogs.every import Dialogs
 from app.dialogs.examples import open_example
 from app.documents.coloring import Coloring
-from app.documents.counting import FROM_ZERO
 from app.documents.selection import AtomRef, Selection
 from app.session.messages import Notification
 from app.workers.turns import in_turn
@@ -237,11 +236,11 @@ def test_opening_waits_for_no_analysis(session, qtbot, tmp_path):
 
 def test_errors_of_tasks_become_messages(session, qtbot):
     def user_error(_progress):
-        raise DataError("the cell is flat", where="a.xyz, frame 3", fix="Give it a volume")
+        raise DataError("atoms 0 and 7 of 8 touch", where="frame 1.xyz, frame 3", fix="Move atom 0")
 
     with qtbot.waitSignal(session.messages.notified) as told:
         session.tasks.run("Measuring", user_error, print)
-    text = f"a.xyz, frame 3: the cell is flat. Give it a volume. {FROM_ZERO}"
+    text = "frame 1.xyz, frame 4: atoms 1 and 8 of 8 touch. Move atom 1."
     assert told.args[0] == Notification("error", "Measuring failed", text)
     with qtbot.waitSignal(session.messages.notified) as told:
         session.tasks.run("Measuring", lambda _: 1 / 0, print)

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import re
 
-_NUMBERED = re.compile(r"\b(frame|atom|atoms) \d+\b")
-FROM_ZERO = "(Frames and atoms are counted from 0 here, as in Python; in the window from 1.)"
+_ONE = r"(?<![\w'\"“-])(?:[Ff]rame|[Aa]tom) \d+"
+_SEVERAL = r"(?<![\w'\"“-])(?:[Ff]rames|[Aa]toms) \d+(?:(?:, | and | to )\d+)*"
+_NUMBERED = re.compile(rf"(?:{_SEVERAL}|{_ONE})(?!\w|[.\-/%]\w)")
+_FROM_ZERO = " (numbered from 0)"
 
 
-def with_base(text: str) -> str:
-    """Return a message of the core; where it names frames or atoms by number, with how these count."""
-    return f"{text} {FROM_ZERO}" if _NUMBERED.search(text) else text
+def from_one(text: str) -> str:
+    """Return a message of the core as the window says it: the frames and atoms it numbers count from 1."""
+    text = text.replace(_FROM_ZERO, "")
+    return _NUMBERED.sub(lambda found: re.sub(r"\d+", _next, found.group()), text)
+
+
+def _next(number: re.Match[str]) -> str:
+    return str(int(number.group()) + 1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from app.documents.counting import from_one
 from nnpcore.analyses.eos import EOS, EosResult
 from nnpcore.analyses.regions import REFERENCES, REGION_ERRORS
 from nnpcore.units import MEV_PER_EV
@@ -123,7 +124,7 @@ def crystal_error(analysis: EosResult) -> ErrorValue:
 def region_problems(run: RunDocument) -> list[str]:
     """Return why regions have no error, a sentence each."""
     errors, references = run.result(REGION_ERRORS), run.result(REFERENCES)
-    found = {} if errors is None else {key: str(missing) for key, missing in errors.missing.items()}
+    found = {} if errors is None else {key: from_one(str(missing)) for key, missing in errors.missing.items()}
     unknown = () if references is None else references.missing
     return [*found.values(), *(NO_REFERENCE for key in unknown if key not in found)]
 

@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app.documents.counting import with_base
+from app.documents.counting import from_one
 from app.documents.frame_refs import FrameRefs
 from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis, Evaluation, Missing, found
@@ -67,7 +67,7 @@ class Evaluated:
     def why(self, analysis: Analysis[object]) -> str:
         """Return why an analysis has no result; empty where it has one, or it only takes some time."""
         value = self.evaluation.known(analysis)
-        return with_base(str(value)) if isinstance(value, Missing) and not value.awaited else ""
+        return from_one(str(value)) if isinstance(value, Missing) and not value.awaited else ""
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QSplitter, QVBoxLayout, QWidget
 
+from app.documents.counting import from_one
 from app.look.style_sheet import styled
 from app.panels.base import OPEN, Drawing, Lack, Panel, Table
 from app.plots.cure_plot import CurePlot
@@ -264,7 +265,7 @@ def rows_of(cure: Cure) -> Sequence[tuple[str, ...]]:
     """Return the cells of the table, one row a frame."""
     return [
         (
-            one.candidate.name,
+            from_one(one.candidate.name),
             str(one.candidate.n_atoms),
             f"{one.cost:.0f}",
             f"{MEV_PER_EV * one.spread:.3g}",
@@ -285,7 +286,7 @@ def _tip(cure: Cure, index: int) -> str:
     if index == 0:
         return f"As trained: {MEV_PER_EV * cure.spread:.3g} meV/atom"
     one = cure.chosen[index - 1]
-    lines = [f"{index}. {one.candidate.name}, {one.candidate.n_atoms} atoms"]
+    lines = [f"{index}. {from_one(one.candidate.name)}, {one.candidate.n_atoms} atoms"]
     lines.append(f"leaves a foretold spread of {MEV_PER_EV * one.spread:.3g} meV/atom")
     if one.error is not None:
         lines.append(f"and an error of the posterior's mean of {MEV_PER_EV * one.error:.3g} meV/atom")

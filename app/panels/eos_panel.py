@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
+from app.documents.counting import from_one
 from app.documents.run import RunDocument, run_inks
 from app.look.numbers import number_text
 from app.panels.base import AnalysisPanel, Drawing, Table
@@ -124,9 +125,10 @@ class EosPanel(AnalysisPanel[EosResult]):
         if listed and crystal is not None:
             self.points.show_points(point_rows(checks, self._distances(crystal.id)))
         if refused:
-            text = f"{len(refused)} of {len(checks)} frames are no invariant points: {refused[0].message}"
+            why = from_one(refused[0].message)
+            text = f"{len(refused)} of {len(checks)} frames are no invariant points: {why}"
             self.note.show()
-            self.note.set_text(text, tip="\n".join(f"{c.frame}: {c.message}" for c in refused[:12]))
+            self.note.set_text(text, tip="\n".join(from_one(f"{c.frame}: {c.message}") for c in refused[:12]))
 
     def _distances(self, dataset_id: str) -> dict[int, float]:
         """Return the distance to the training set by frame, as far as it is known."""
@@ -225,7 +227,7 @@ def point_rows(
             "–" if distance is None else f"{distance:.2f}",
             "ok" if check.ok else "refused",
         )
-        rows.append((cells, check.ok, check.message or "All atoms are equivalent"))
+        rows.append((cells, check.ok, from_one(check.message) or "All atoms are equivalent"))
     return rows
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QWidget
 
+from app.documents.counting import from_one
 from app.look.numbers import number_text
 from app.panels.base import AnalysisPanel, Drawing, Table
 from app.widgets.labels import NoteLabel
@@ -93,7 +94,7 @@ class ErrorsPanel(AnalysisPanel[RunErrors]):
         self.body.set_message("")
         left = self.session.trainings.settings.left_out
         known = f" {len(left)} left out of the next training." if left else ""
-        self.text.set_text((found.sentence if listing and found else _sentence(analysis)) + known)
+        self.text.set_text(from_one(found.sentence if listing and found else _sentence(analysis)) + known)
         if self._seen.again(analysis, found, listing, left):
             return
         if listing and found is not None:

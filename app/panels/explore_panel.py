@@ -8,7 +8,7 @@ import numpy as np
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
-from app.documents.counting import with_base
+from app.documents.counting import from_one
 from app.look.colormaps import map_colors, to_rgb
 from app.look.style_sheet import styled
 from app.panels.base import Lack, Panel, lacks_run
@@ -197,7 +197,7 @@ class ExplorePanel(Panel):
             return ""
         n = len(found.looks)
         why = f"Stopped: {found.reason}." if found.reason else "Ended."
-        return with_base(f" {why} {n} frames went into the pool of the cure.")
+        return from_one(f" {why} {n} frames went into the pool of the cure.")
 
     def _recolor(self) -> None:
         """Colour the atoms by what is chosen."""

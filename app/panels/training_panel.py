@@ -9,6 +9,7 @@ import numpy as np
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from app.documents.counting import from_one
 from app.documents.run import ENDED_EARLY, RunDocument, RunState
 from app.look.numbers import duration
 from app.look.style_sheet import styled
@@ -298,7 +299,7 @@ class TrainingPanel(Panel):
 
     def _show_warnings(self, run: RunDocument) -> None:
         messages = [
-            f"Epoch {record.epoch}: {message.text}"
+            f"Epoch {record.epoch}: {from_one(message.text)}"
             for record in run.history
             for message in record.messages
             if not message.is_note

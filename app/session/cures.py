@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypedDict
 import numpy as np
 from PySide6.QtCore import QObject, Signal
 
+from app.documents.counting import from_one
 from app.documents.frame_refs import FrameRefs, RoleRefs, frames_of, refs_of_role, refs_of_roles
 from app.session.data import Data
 from app.session.messages import Messages, Notification
@@ -233,9 +234,11 @@ class Cures(QObject):
         out = found.cure.left_out
         notes = [*found.notes, *([f"{len(out)} left out: {reasons_text(out)}"] if out else [])]
         if notes:
-            self._messages.notify(Notification("info", "Frames to add", " ".join(notes), silent=True))
+            self._messages.notify(
+                Notification("info", "Frames to add", from_one(" ".join(notes)), silent=True)
+            )
         offer = (("Show the First", self._show_found),) if self.dataset_id and not looked_at else ()
-        text = found.cure.sentence()
+        text = from_one(found.cure.sentence())
         self._messages.notify(Notification("info", "Frames to add", text, silent=not offer, actions=offer))
         self.changed.emit()
 
@@ -253,7 +256,7 @@ class Cures(QObject):
     def put_labelled(self, labelled: LabelledCure, *, show: bool = False) -> None:
         """Open what was computed, to be trained on; ``show`` its first frame where somebody waits for it."""
         for why in labelled.failures:
-            self._messages.notify(Notification("warning", "A frame was not computed", why))
+            self._messages.notify(Notification("warning", "A frame was not computed", from_one(why)))
         if self.labelled_id in self._data.datasets:
             self._data.remove(self.labelled_id)
         text = "labelled frames"

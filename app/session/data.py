@@ -10,7 +10,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.counting import with_base
+from app.documents.counting import from_one
 from app.documents.dataset import (
     DatasetDocument,
     free_name,
@@ -141,7 +141,7 @@ class Data(QObject):
             if found.note:
                 self._messages.notify(Notification("info", f"{name}: labels under other names", found.note))
             if found.dataset.notes:
-                text = with_base("; ".join(found.dataset.notes))
+                text = from_one("; ".join(found.dataset.notes))
                 self._messages.notify(Notification("info", f"{name}: how it was read", text))
             on_done(found)
 
@@ -224,7 +224,9 @@ class Data(QObject):
                     self._put(document, position, item)
                 elif wanted[1] == position:
                     title = f"{document.name}, frame {position + 1} cannot be used"
-                    self._messages.notify(Notification("warning", title, f"{item.what}. {item.fix}."))
+                    self._messages.notify(
+                        Notification("warning", title, from_one(f"{item.what}. {item.fix}."))
+                    )
                 self._wanted = wanted
             show_wanted()
 

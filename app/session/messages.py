@@ -11,7 +11,7 @@ from typing import Literal
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents.counting import with_base
+from app.documents.counting import from_one
 from nnpcore.errors import EatlasError
 from nnpcore.files import writing_failed
 from nnpcore.foreign_text import printable
@@ -35,7 +35,7 @@ class Notification:
 def from_error(title: str, error: BaseException) -> Notification:
     """Turn an exception into a message: the user's words for ours, a bug report for all others."""
     if isinstance(error, EatlasError):
-        return Notification("error", title, with_base(str(error)), details="")
+        return Notification("error", title, from_one(str(error)), details="")
     details = "".join(traceback.format_exception(error))
     what = f"{type(error).__name__}: {error}"
     text = f"Something unexpected happened ({what}). Your data and runs are untouched."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.documents.counting import from_one
 from app.documents.frame_refs import FrameRefs, RoleRefs, frames_of, name_of, refs_of_roles
 from app.documents.run import RunDocument, RunState
 from app.session.data import Data
@@ -404,9 +405,9 @@ class Trainings(QObject):
     def _tell_messages(self, run: RunDocument, record: EpochRecord) -> None:
         for message in record.messages:
             if message.text != run.sentence:
-                run.message, note = message.text, message.is_note
+                run.message, note = from_one(message.text), message.is_note
                 level, title = "info" if note else "warning", f"{run.name}, epoch {record.epoch}"
-                self._messages.notify(Notification(level, title, message.text, silent=note))
+                self._messages.notify(Notification(level, title, run.message, silent=note))
 
     def _end(self, run: RunDocument, job: TrainingJob, news: News) -> None:
         stopped = job.control.state is ControlState.STOPPING
@@ -414,7 +415,7 @@ class Trainings(QObject):
             run.state = RunState.STOPPED if stopped else RunState.FINISHED
             self.unsaved.take(run, job, news.error)
         elif news.error is not None:
-            run.state, run.message = RunState.FAILED, str(news.error)
+            run.state, run.message = RunState.FAILED, from_one(str(news.error))
             self._messages.notify(from_error(f"Training {run.name} ended with an error", news.error))
         elif stopped:
             run.state = RunState.STOPPED

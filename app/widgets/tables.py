@@ -242,7 +242,7 @@ def _dot(color: str) -> QIcon:
     return QIcon(image)
 
 
-CURE_HEADS = ("Frame to add (files: from 0)", "Atoms", "Cost", "Left (meV/atom)", "Error")
+CURE_HEADS = ("Frame to add", "Atoms", "Cost", "Left (meV/atom)", "Error")
 
 
 class CureTable(_Table):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.documents.counting import from_one
 from nnpcore.errors import DataError
 from nnpcore.progress import Progress
 from nnpcore.structures import Dataset, KeyMemory, KeyNames, KeyProposal, propose_keys, read_dataset
@@ -152,11 +152,11 @@ def describe_problems(dataset: Dataset) -> tuple[str, str, str]:
     frames = "frame" if n_bad == 1 else "frames"
     title = f"{dataset.name}: {n_bad} of {n_bad + n_good} frames cannot be used"
     first = dataset.problems[0]
-    text = f"Frame {first.index + 1}: {first.what}. {first.fix}".rstrip(". ") + "."
+    text = f"Frame {first.index + 1}: {from_one(first.what)}. {first.fix}".rstrip(". ") + "."
     if n_bad > 1:
         text += f" {n_bad - 1} more {'frame has' if n_bad == 2 else 'frames have'} problems, too."
     text += f" Skip the bad {frames} to open the other {n_good}, or mend the file."
-    if re.search(r"\batoms? \d", first.what):
-        text += " (Atoms are counted from 0 here, as in Python; in the window from 1.)"
-    details = "\n".join(f"{dataset.path}, frame {p.index + 1}: {p.what}. {p.fix}" for p in dataset.problems)
+    details = "\n".join(
+        f"{dataset.path}, frame {p.index + 1}: {from_one(p.what)}. {p.fix}" for p in dataset.problems
+    )
     return title, text, details
