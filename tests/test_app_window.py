@@ -331,6 +331,9 @@ def test_layout_and_session_come_back(window, qtbot, silicon_file):
 
 
 def test_a_crash_is_noticed_and_the_session_offered(window, qtbot, app_home, silicon_file):
+    edit(window, "n_members", "3")
+    window.keeper._save_in_background()
+    qtbot.waitUntil(lambda: settings_module.load().train_settings == {"n_members": 3})
     gone = session_file.path_of(app_home, 2**22 + 12345)
     session_file.write(gone, SavedSession([SavedDataset(str(silicon_file()), "validation", 4, 1)]))
     alive = session_file.path_of(app_home, os.getppid())

@@ -14,6 +14,7 @@ from app.dialogs.every import Dialogs
 from app.dialogs.examples import open_example
 from app.documents.coloring import Coloring
 from app.documents.selection import AtomRef, Selection
+from app.documents.session_file import SavedDataset
 from app.session.messages import Notification
 from app.workers.turns import in_turn
 from nnpcore.errors import DataError
@@ -111,6 +112,21 @@ def test_closing_a_file_can_be_undone_by_reading_it_again(session, qtbot, silico
     with qtbot.waitSignal(session.data.added):
         session.undo_stack.undo()
     assert session.data.datasets[first.id].role is Role.VALIDATION
+
+
+def test_a_file_that_was_open_twice_comes_back_twice(session, qtbot, silicon_file):
+    path = str(silicon_file("a.extxyz"))
+    roles = {"a": Role.TRAINING, "a (2)": Role.INSPECT}
+    with qtbot.waitSignals([session.data.added] * 2):
+        for role in roles.values():
+            session.data.restore(SavedDataset(path, role.value, 0), False, lambda _: None)
+    assert {key: document.role for key, document in session.data.datasets.items()} == roles
+    for key in roles:
+        session.data.remove(key)
+    with qtbot.waitSignals([session.data.added] * 2):
+        session.undo_stack.undo()
+        session.undo_stack.undo()
+    assert {document.role for document in session.data.datasets.values()} == set(roles.values())
 
 
 def test_selection_modes():

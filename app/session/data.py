@@ -134,8 +134,12 @@ class Data(QObject):
         on_done: Callable[[ReadFile], Any],
         keys: KeyNames | None = None,
         preview: bool = True,
+        again: bool = False,
     ) -> None:
-        name, memory = Path(path).name, self.key_memory
+        """Read a file in the background; one that is being read is begun anew, or ``again`` beside it."""
+        name, memory, key = Path(path).name, self.key_memory, f"read {path}"
+        if again and self._tasks.busy(key):
+            key, preview = free_name(key, [task.key or "" for task in self._tasks.tasks]), False
 
         def done(found: ReadFile) -> None:
             if found.note:
@@ -165,7 +169,7 @@ class Data(QObject):
             lambda progress: read(path, progress, memory, keys, came if preview else None),
             done,
             failed,
-            key=f"read {path}",
+            key=key,
             lane=READ,
         )
 
@@ -336,7 +340,7 @@ class Data(QObject):
             self._tell_changed(saved, found.dataset)
 
         self._colors[saved.path] = saved.color_index
-        self._read(saved.path, put, saved.key_names())
+        self._read(saved.path, put, saved.key_names(), again=True)
 
     def _tell_changed(self, saved: SavedDataset, dataset: Dataset) -> None:
         """Say what is another in a file since its session was saved, and which frames cannot be used."""
@@ -504,7 +508,7 @@ class Data(QObject):
 
         def toggle(is_open: bool) -> None:
             if is_open:
-                self._read(path, lambda found: self._open(found, role), keys)
+                self._read(path, lambda found: self._open(found, role), keys, again=True)
             elif dataset_id in self.datasets:
                 self._remove(dataset_id)
 

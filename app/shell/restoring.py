@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -106,10 +107,17 @@ class SessionKeeper(QObject):
         )
 
     def _save_in_background(self) -> None:
-        saved, path = self.snapshot(), self._path
+        """Write what is open, and the settings: a crash leaves those of the next training as well."""
+        self._session.trainings.remember_settings()
+        saved, path, settings = self.snapshot(), self._path, deepcopy(self._settings)
+
+        def write(_: object) -> None:
+            session_file.write(path, saved)
+            settings.save()
+
         self._session.tasks.run(
             "Saving the session",
-            lambda _: session_file.write(path, saved),
+            write,
             lambda _: None,
             lambda error: self._session.messages.notify(
                 Notification("warning", "The session is not being saved", str(error))
