@@ -11,10 +11,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
+from app.plots.eos_plot import EosPlot
 from nnpcore import figures
 from nnpcore.errors import AnalysisError, RunFolderError
 from nnpcore.figures import EosSeries, ParitySeries, PointSeries, names
+from nnpcore.figures.drawing import tables_of
 from nnpcore.figures.eos import dense, energy_zero, eos_window, spline
 from nnpcore.figures.series import (
     Ending,
@@ -312,6 +315,42 @@ def test_a_wide_shade_does_not_flatten_the_curves(scan):
     seen = (scan[0] >= low) & (scan[0] <= high)
     lines = 1000 * (np.stack([wide.curve.mean, wide.curve.reference]) - zero.energy)[:, seen]
     assert top - bottom < 3.0 * (lines.max() - min(lines.min(), 0.0))
+
+
+OPENED = "left open by the data"
+
+
+def test_what_is_left_open_is_named_and_the_shade_stays(scan, qtbot):
+    """Where the data leave the curve open, and how the members differ, are two things."""
+    item = eos_series(scan, "NVT", -0.003, "#0072B2")
+    left = np.where(scan[0] > 20.4, 40.0, 1.0)
+    item = replace(item, foretold=left)
+    figure = figures.eos_figure([item], table=True)
+    shade = figure.axes[0].collections[0].get_paths()[0].vertices
+    assert shade[:, 0].max() == pytest.approx(scan[0][-1])
+    (legend,) = figure.legends
+    said = [text.get_text() for text in legend.get_texts()]
+    assert OPENED in said and "± foretold" in said
+    report = item.report
+    assert report is not None and report.slope_error_gpa is not None
+    cells = [area.get_text() for area in tables_of(figure)[0].findobj(Text)]
+    for value, std, form in (
+        (report.slope_error_gpa, report.slope_std_gpa, ".2f"),
+        (report.rmse_in_bracket_mev, report.std_in_bracket_mev, ".1f"),
+    ):
+        sign = "−" if value < 0 else "+" if form == ".2f" else ""
+        assert f"{sign}{abs(value):{form}} ± {std:{form}}" in cells
+    shown = EosPlot()
+    qtbot.addWidget(shown)
+    shown.resize(600, 400)
+    shown.show()
+    shown.show_series([item])
+    assert OPENED in [placed.text + placed.entry.tail for placed in shown.legend.line.placed], "not folded"
+    assert (shown.bands[0].curves[2] > shown.bands[0].curves[1])[-1]
+    named = {entry.key: entry.text for entry in shown.legend.entries}
+    assert named["open"] == OPENED and len(shown.strip.ranges) == 1
+    shown.show_series([replace(item, foretold=np.ones(len(left)))])
+    assert "open" not in {entry.key for entry in shown.legend.entries}
 
 
 def test_histories_as_curves_and_columns():

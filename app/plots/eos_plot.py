@@ -12,6 +12,9 @@ from app.look.numbers import number_text
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.figures.eos import (
+    BY_THE_DATA,
+    FORETOLD,
+    OPEN,
     EnergyZero,
     EosSeries,
     dense,
@@ -26,10 +29,13 @@ from nnpcore.figures.names import VOLUME
 from nnpcore.units import MEV_PER_EV
 
 MAX_RUNS = 6
-NARROW = 440
-FORETOLD_TIP = (
-    "How far the training data leave the first curve open: ± one foretold spread about it. Hatched at the "
-    "axis: more than 10 meV/atom, where members differ by chance and no shade is drawn"
+NARROW, WORDY, ROOMY = 440, 520, 640
+"""Pixels: below them the axis has a short name, the strip few words, the reference a short name beside it."""
+
+FORETOLD_TIP = "How far the training data leave the first curve open: ± one foretold spread about it"
+OPEN_TIP = (
+    "Volumes at which the training data leave the first curve open by more than 10 meV/atom: what members "
+    "say there, and how they differ, is chance"
 )
 BRACKET_TIP = "Volumes whose surroundings lie in reach of the training set"
 
@@ -47,7 +53,7 @@ class EosPlot(Plot):
         self.ring = self.add_points("current", "accent", "o", 13, hollow=False)
         self.ring.setZValue(19)
         self.open = [self.add_line(f"foretold:{k}", "muted", 1.2, 2, z=4) for k in range(2)]
-        self.strip = self.add_strip("foretold:0")
+        self.strip = self.add_strip("open")
         self.zero = EnergyZero(0.0, "0")
         self.series: list[EosSeries] = []
         self.set_labels(VOLUME, "")
@@ -145,7 +151,8 @@ class EosPlot(Plot):
             self._write_legend()
 
     def _entries(self) -> list[Entry]:
-        name = "ref" if self._is_narrow() else "reference"
+        shortened = self._is_narrow() or (self.strip.ranges and self.width() < ROOMY)
+        name = "ref" if shortened else "reference"
         entries = [Entry("reference", name, "reference", "points", tip="Total energy / number of atoms")]
         if not np.isfinite(self.series[0].curve.reference).any():
             entries = []
@@ -153,8 +160,11 @@ class EosPlot(Plot):
         for number, item in enumerate(self.series):
             kind = "band" if len(self.series) == 1 else "outline"
             entries.append(Entry(f"run:{number}", item.name, item.color, kind, item.dash, tip=tip))
+        if self.strip.ranges:
+            tail = BY_THE_DATA if self.width() >= WORDY else ""
+            entries.append(Entry("open", OPEN, "muted", "hatch", tip=OPEN_TIP, tail=tail))
         if self.series[0].foretold is not None:
-            entries.append(Entry("foretold", "left open", "muted", dash=2, tip=FORETOLD_TIP))
+            entries.append(Entry("foretold", FORETOLD, "muted", dash=2, tip=FORETOLD_TIP))
         brackets = any(item.bracket is not None and item.bracket.low is not None for item in self.series)
         if brackets and not (self._is_narrow() and len(self.series) > 1):
             color = "text" if len(self.series) == 1 else "muted"

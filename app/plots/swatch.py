@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QLinearGradient, QPainter, QPolygonF
+from PySide6.QtGui import QBrush, QLinearGradient, QPainter, QPolygonF
 
 from app.look.ink import DASHES, faded, ink, pen
 
@@ -16,10 +16,10 @@ SWATCH = 22.0
 class Entry:
     """One series in the legend.
 
-    ``kind`` is "line", "band" (line with a shade), "outline" (line between two thin ones), "points" or
-    "bracket"; ``dash`` indexes ``DASHES``; ``marker`` is a pyqtgraph symbol; ``hollow`` draws its outline;
-    ``tip`` is shown on hover; ``tail`` follows the name and is never cut. A "ramp" shows the colours of
-    ``ramp``, low to high, "sizes" dots that grow; these two cannot be switched.
+    ``kind`` is "line", "band" (line with a shade), "outline" (line between two thin ones), "points",
+    "bracket" or "hatch"; ``dash`` indexes ``DASHES``; ``marker`` is a pyqtgraph symbol; ``hollow`` draws its
+    outline; ``tip`` is shown on hover; ``tail`` follows the name and is never cut. A "ramp" shows the colours
+    of ``ramp``, low to high, "sizes" dots that grow; these two cannot be switched.
     """
 
     key: str
@@ -64,6 +64,12 @@ def draw_swatch(painter: QPainter, entry: Entry, box: QRectF) -> None:
         for number, color in enumerate(entry.ramp):
             ramp.setColorAt(number / max(len(entry.ramp) - 1, 1), ink(color))
         painter.fillRect(QRectF(box.left(), middle.y() - 4, box.width(), 8), ramp)
+        return
+    if entry.kind == "hatch":
+        painter.fillRect(
+            QRectF(box.left(), middle.y() - 4, box.width(), 8),
+            QBrush(faded(entry.color, 0.9), Qt.BrushStyle.BDiagPattern),
+        )
         return
     if entry.kind == "bracket":
         painter.setPen(pen(entry.color, 1.4))

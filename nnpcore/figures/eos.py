@@ -97,8 +97,11 @@ def eos_window(series: Sequence[EosSeries], zero: EnergyZero) -> tuple[float, fl
 
 
 OPEN_FROM = 10.0
-"""meV/atom: a foretold spread from which data leave a curve open. Members then differ by chance, and no shade
-is drawn: the range is marked at the axis."""
+"""meV/atom: a foretold spread from which data leave a curve open. Members then differ by chance: the range is
+hatched at the axis, and their shade says no more than how they differ."""
+
+OPEN, BY_THE_DATA, FORETOLD = "left open", " by the data", "± foretold"
+"""What the hatched strip, in two parts, and the two dotted lines are called in legends."""
 
 
 def open_at(item: EosSeries, at: np.ndarray) -> np.ndarray:
@@ -109,9 +112,8 @@ def open_at(item: EosSeries, at: np.ndarray) -> np.ndarray:
 
 
 def shade_of(item: EosSeries, at: np.ndarray) -> np.ndarray:
-    """Return the members' spread at volumes (n,), meV/atom; NaN where the data leave the curve open."""
-    std = np.maximum(spline(item.curve.volumes, MEV_PER_EV * item.curve.std, at), 0.0)
-    return np.where(open_at(item, at), np.nan, std)
+    """Return the members' spread at volumes (n,), meV/atom, whether the data determine the curve or not."""
+    return np.maximum(spline(item.curve.volumes, MEV_PER_EV * item.curve.std, at), 0.0)
 
 
 def _range_of(values: Sequence[np.ndarray]) -> tuple[float, float]:
@@ -238,6 +240,7 @@ def _add_eos_legend(axes: Axes) -> None:
                        frameon=False, fontsize=SMALL, handlelength=1.8, borderaxespad=0.2)  # fmt: skip
 
 
+MINUS = "−"
 HEADS = (("", "V₀", "B₀", "B₀′", "slope error", "RMSE"), ("", "Å³/atom", "GPa", "", "GPa", "meV/atom"))
 
 
@@ -251,16 +254,30 @@ def _table_rows(series: Sequence[EosSeries]) -> list[tuple[str, ...]]:
     for item in series:
         slope = None if item.report is None else item.report.slope_error_gpa
         rmse = None if item.report is None else item.report.rmse_in_bracket_mev
-        ends = ("–" if slope is None else f"{slope:+.2f}", "–" if rmse is None else f"{rmse:.1f}")
+        slope_std = None if item.report is None else item.report.slope_std_gpa
+        std = None if item.report is None else item.report.std_in_bracket_mev
+        ends = (_with_spread(slope, slope_std, "+.2f"), _with_spread(rmse, std, ".1f"))
         rows.append((plain(item.name, 18), *_fit_cells(item.report and item.report.mean_fit), *ends))
     return [*HEADS, *rows]
+
+
+def _with_spread(value: float | None, std: float | None, form: str) -> str:
+    """Return a number with its spread over the members, where there is one."""
+    if value is None:
+        return "–"
+    spread = "" if std is None else f" ± {std:{form.lstrip('+')}}"
+    return f"{value:{form}}".replace("-", MINUS) + spread
 
 
 def _fit_cells(fit: EosFit | None) -> tuple[str, str, str]:
     if fit is None:
         return "–", "–", "–"
     about = "≈" if fit.doubt else ""
-    return f"{about}{fit.v0:.2f}", f"{about}{fit.b0_gpa:.1f}", f"{about}{fit.b0_prime:.1f}"
+    return (
+        f"{about}{fit.v0:.2f}",
+        f"{about}{fit.b0_gpa:.1f}",
+        f"{about}{fit.b0_prime:.1f}".replace("-", MINUS),
+    )
 
 
 def _draw_eos(axes: Axes, item: EosSeries, zero: EnergyZero, members: bool, *, alone: bool) -> None:
@@ -280,13 +297,12 @@ def _draw_left_open(axes: Axes, item: EosSeries, zero: EnergyZero) -> None:
     """Draw what the training data leave open of the first curve as two lines, hatched at the axis."""
     if item.foretold is None:
         return
-    volumes = dense(item.curve.volumes)
-    look = {"facecolor": "none", "edgecolor": PAPER["muted"], "hatch": "////////", "linewidth": 0.0}
-    axes.fill_between(
-        volumes, 0.0, 0.03, where=open_at(item, volumes), transform=axes.get_xaxis_transform(), **look
-    )
     at, mean = dense(item.curve.volumes), relative_mev(item.curve.mean, zero)
-    for sign, label in ((-1.0, "left open"), (1.0, "_")):
+    is_open = open_at(item, at)
+    look = {"facecolor": "none", "edgecolor": PAPER["muted"], "hatch": "////////", "linewidth": 0.0}
+    label = OPEN + BY_THE_DATA if is_open.any() else "_"
+    axes.fill_between(at, 0.0, 0.03, where=is_open, transform=axes.get_xaxis_transform(), label=label, **look)
+    for sign, label in ((-1.0, FORETOLD), (1.0, "_")):
         line = spline(item.curve.volumes, mean + sign * item.foretold, at)
         axes.plot(at, line, linestyle=DASHES[2], color=PAPER["muted"], linewidth=0.9, label=label)
 
