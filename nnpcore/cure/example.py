@@ -151,7 +151,8 @@ def claim_of(aims: Sequence[Aim], before: Path, after: Path) -> dict[str, Any]:
     """Return what the example claims about two runs, measured, as its session keeps it."""
     (old, new), (open_, closed) = ([of(run, aims) for run in (before, after)] for of in (error_of, spread_of))
     ours = (
-        f"error of the crystal within 5 % of its volume: {old:.3g} meV/atom before, {new:.3g} healed\n"
+        f"error of the crystal within 5 % of its volume, by the study: {old:.3g} meV/atom before, "
+        f"{new:.3g} healed\n"
         f"spread of the members: {open_:.3g} before, {closed:.3g} healed"
     )
     return {"claim": CLAIM, "ours": ours, "holds": new < old and closed <= SHARE * open_}
