@@ -164,6 +164,12 @@ def test_the_palette_finds_commands_of_the_viewer_and_says_when_nothing_fits(ope
     QTest.keyClick(box.search, Qt.Key.Key_Return)
     assert box.isVisible()  # nothing was run
     box.search.clear()
+    QTest.keyClicks(box.search, "selec")
+    assert "Select by Expression" in [box.list.item(row).text() for row in range(box.list.count())]
+    for words, text in (("region", "Save Selection as Region"), ("table", "Write Selection as Table")):
+        box.search.setText(f"{words} selec")
+        assert box.list.item(0).text() in (text, f"{text} cannot be used now")
+    box.search.clear()
     QTest.keyClicks(box.search, "export report")
     assert box.list.item(0).text() == "Export Report cannot be used now"
     box.hide()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QEvent, QObject, QPointF, Qt
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QFileDialog, QMenu
 from test_viewer_view import WAIT, click
@@ -19,6 +19,7 @@ from app.look import theme
 from app.panels.structure_colors import WAITING
 from app.panels.structure_panel import EMPTY, StructurePanel
 from app.viewer3d.drawing import SOFTWARE_VARIABLE
+from app.viewer3d.frame_bar import FrameBar
 from nnpcore.figures import FigureStyle
 from nnpcore.figures.tables import write_csv
 from nnpcore.training import TrainSettings
@@ -120,7 +121,7 @@ def test_picking_and_the_shared_selection(qtbot, session, panel, silicon_file):
     view.lassoed.emit(np.array([0]), Modifier.AltModifier)
     assert session.selection.current.in_frame(dataset_id, 0).tolist() == [1, 2, 3]
     session.data.show(dataset_id, 1)
-    assert view.selected.size == 0 and panel.card.isHidden()
+    assert view.selected.size == 0 and "3&nbsp;atoms&nbsp;selected" in panel.card.text()
     session.data.show(dataset_id, 0)
     assert view.selected.tolist() == [1, 2, 3]
     session.selection.set_hovered((dataset_id, 0, 5))
@@ -251,6 +252,19 @@ def test_the_panel_follows_the_theme(qtbot, session, panel, silicon_file):
     finally:
         theme.set_mode("dark" if before.dark else "light")
         app.setStyleSheet("")
+
+
+def test_a_click_into_the_groove_of_the_frames_goes_there(qtbot):
+    bar = FrameBar(lambda: True)
+    qtbot.addWidget(bar)
+    bar.frame_chosen.connect(lambda index: bar.set_state(index, 101))
+    bar.set_state(50, 101)
+    bar.resize(600, 40)
+    bar.show()
+    for share in (0.9, 0.1):
+        at = QPoint(round(share * bar.slider.width()), bar.slider.height() // 2)
+        qtbot.mouseClick(bar.slider, Qt.MouseButton.LeftButton, pos=at)
+        assert bar.index == pytest.approx(100 * share, abs=3)
 
 
 def test_playing_waits_for_pictures_and_says_what_it_cannot_hold(qtbot, monkeypatch):

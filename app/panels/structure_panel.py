@@ -455,6 +455,9 @@ class StructurePanel(Panel):
                 rows = atom_card.several_rows(frame, chosen, values)
             if chosen and len(self.session.selection.current) > len(chosen):
                 rows.append(("in all", self.session.selection.count_text()))
+            elif not chosen and self.session.selection.current:
+                title = f"{self.session.selection.count_text()} selected"
+                rows = [("in this frame", "none")]
         self.card.setText(atom_card.as_html(title, rows, theme.current().muted) if title else "")
         self.card.setVisible(bool(title))
 

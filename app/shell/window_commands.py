@@ -24,6 +24,7 @@ from nnpcore.structures import Role
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from app.dialogs.selecting import SelectionTools
     from app.panels.structure_panel import StructurePanel
     from app.session.session import Session
 
@@ -206,11 +207,19 @@ def figure_commands(session: Session, docks: Mapping[str, Dock]) -> list[Command
 
 
 def _movie(docks: Mapping[str, Dock]) -> None:
+    _structure(docks).ask_movie()
+
+
+def _selecting(window: Window) -> SelectionTools:
+    return _structure(window.docks).selecting
+
+
+def _structure(docks: Mapping[str, Dock]) -> StructurePanel:
     from app.panels.structure_panel import StructurePanel
 
     panel = docks["structure"].panel
     assert isinstance(panel, StructurePanel)
-    panel.ask_movie()
+    return panel
 
 
 def _edit(session: Session, window: Window) -> list[Command]:
@@ -227,12 +236,22 @@ def _edit(session: Session, window: Window) -> list[Command]:
         ),
         Command("edit.invert", "Invert Selection", selection.invert, "Ctrl+I", "", "Edit", 1,
                 enabled=lambda: session.data.frame is not None),
+        Command(
+            "edit.expression", "Select by Expression…", lambda: _selecting(window).ask(), "", "", "Edit", 1,
+            "Select atoms by element, energy, force, neighbors …",
+            enabled=lambda: session.data.frame is not None,
+        ),
         Command("edit.grow", "Grow Selection by Neighbors", selection.grow, "", "", "Edit", 1,
                 enabled=lambda: len(selection.current) > 0),
         Command("edit.selected_next", "Next Frame with Selected Atoms", lambda: selection.step(1),
                 "Ctrl+Shift+Right", "", "Edit", 1, enabled=lambda: len(selection.current) > 0),
         Command("edit.selected_before", "Frame before with Selected Atoms", lambda: selection.step(-1),
                 "Ctrl+Shift+Left", "", "Edit", 1, enabled=lambda: len(selection.current) > 0),
+        Command("edit.selected_region", "Save Selection as Region", session.regions.from_selection, "", "",
+                "Edit", 1, enabled=lambda: len(selection.current) > 0),
+        Command("edit.selected_table", "Write Selection as Table…",
+                lambda: _selecting(window).ask_export(), "", "", "Edit", 1,
+                enabled=lambda: len(selection.current) > 0),
         Command("edit.preferences", "Preferences…", window.show_preferences, "Ctrl+,", "settings", "Edit", 9),
     ]  # fmt: skip
 
@@ -356,12 +375,8 @@ def _viewer(window: Window) -> list[Command]:
     """What the structure's buttons and keys do, for the palette."""
 
     def panel() -> StructurePanel:
-        from app.panels.structure_panel import StructurePanel
-
         window.spaces.show_panel("structure")
-        found = window.docks["structure"].panel
-        assert isinstance(found, StructurePanel)
-        return found
+        return _structure(window.docks)
 
     def press(name: str) -> None:
         getattr(panel().tools, name).click()

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt
-from PySide6.QtGui import QFocusEvent
-from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QDoubleSpinBox, QSlider, QSpinBox, QWidget
+from PySide6.QtCore import QEvent, QObject, QRect, QSize, Qt
+from PySide6.QtGui import QFocusEvent, QMouseEvent
+from PySide6.QtWidgets import (
+    QAbstractSpinBox,
+    QComboBox,
+    QDoubleSpinBox,
+    QSlider,
+    QSpinBox,
+    QStyle,
+    QStyleOptionSlider,
+    QWidget,
+)
 
 KEPT_BY = (Qt.FocusReason.ActiveWindowFocusReason, Qt.FocusReason.PopupFocusReason)
 """The focus comes back after these: another window, a menu."""
@@ -14,6 +23,9 @@ BESIDE_TEXT, LEAST_HEIGHT = 4, 24
 
 TEXT_MARGINS = 4, 0, 0, 0
 """Between the frame of a number field and its text: the style sheet's padding counts for its size alone."""
+
+
+_HANDLE, _GROOVE = QStyle.SubControl.SC_SliderHandle, QStyle.SubControl.SC_SliderGroove
 
 
 class _Guard(QObject):
@@ -100,8 +112,27 @@ class Number(QDoubleSpinBox):
 
 
 class Slider(QSlider):
-    """A slider from left to right; the wheel moves it after a click on it."""
+    """A slider from left to right; it goes to a click, and the wheel moves it after one."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(Qt.Orientation.Horizontal, parent)
         _Guard(self)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Go to the click, where it is beside the handle; the handle there can be dragged on."""
+        point = event.position().toPoint()
+        if event.button() != Qt.MouseButton.LeftButton or self._part(_HANDLE).contains(point):
+            super().mousePressEvent(event)
+            return
+        groove, width = self._part(_GROOVE), self._part(_HANDLE).width()
+        along, room = point.x() - groove.x() - width // 2, groove.width() - width
+        self.setValue(QStyle.sliderValueFromPosition(self.minimum(), self.maximum(), along, room))
+        if self._part(_HANDLE).contains(point):
+            super().mousePressEvent(event)
+        else:
+            event.accept()
+
+    def _part(self, part: QStyle.SubControl) -> QRect:
+        option = QStyleOptionSlider()
+        self.initStyleOption(option)
+        return self.style().subControlRect(QStyle.ComplexControl.CC_Slider, option, part, self)
