@@ -467,7 +467,11 @@ def test_without_the_training_frames_the_panel_says_what_to_open(trained, shown,
     panel.refresh()
     assert "Open the files" in panel.body.message
     assert run.result(FORETOLD) is None
+    assert ForetoldPanel.lacks(trained) is not None
     monkeypatch.undo()
+    trained.analyses._inputs.refresh(run)
+    panel.refresh()
+    assert ForetoldPanel.lacks(trained) is None and panel.body.message == panel.waiting, "they are open now"
 
 
 # invariant points and distance --------------------------------------------------------------------------

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QWidget
 
 from app.look.numbers import number_text
-from app.panels.base import AnalysisPanel, Drawing, Table
+from app.panels.base import AnalysisPanel, Drawing, Lack, Table
 from app.plots.foretold_plot import ErrorScatter, ForetoldCurves
 from app.widgets.labels import NoteLabel
 from nnpcore import figures
 from nnpcore.analyses.foretold import FORETOLD, Foretold
+from nnpcore.analyses.graph import Missing
+from nnpcore.analyses.inputs import TRAINING_FRAMES
 
 if TYPE_CHECKING:
     from app.session.session import Session
@@ -44,6 +46,22 @@ class ForetoldPanel(AnalysisPanel[Foretold]):
         runs, tasks = session.runs, session.tasks
         changes = (runs.current_changed, runs.changed, runs.removed, session.data.removed)
         self.follow(*changes, tasks.started, tasks.finished, analyses=(FORETOLD,))
+
+    @classmethod
+    def lacks(cls, session: Session) -> Lack | None:
+        """Return what keeps the spread from being told; None where it may come: the files are open by now."""
+        run = session.runs.current
+        if run is None or run.evaluation.is_current(cls.shows):
+            return super().lacks(session)
+        is_open = not isinstance(run.evaluation.known(TRAINING_FRAMES), Missing)
+        return None if is_open else super().lacks(session)
+
+    def empty_text(self) -> str:
+        """Return what to do, or that one waits: what was said before the files were open holds no more."""
+        run = self.session.runs.current
+        open_now = run is not None and not isinstance(run.evaluation.known(TRAINING_FRAMES), Missing)
+        stale = run is not None and open_now and not run.evaluation.is_current(self.shows)
+        return self.waiting if stale and not self.session.tasks.opening() else super().empty_text()
 
     def _build_tools(self) -> None:
         ask = partial(self.session.analyses.ask, FORETOLD)

@@ -75,7 +75,8 @@ class Spaces(QObject):
             session.runs.removed, session.runs.current_changed, session.runs.changed,
             session.analyses.changed, session.regions.changed, session.sweeps.changed,
             session.learning.changed,
-            session.trainings.settings_changed, session.tasks.finished,
+            session.trainings.settings_changed, session.tasks.started, session.tasks.finished,
+            session.told.changed,
         ):  # fmt: skip
             signal.connect(self.refresh_soon)
         for name, dock in self._docks.items():
