@@ -314,6 +314,14 @@ def test_messages_never_cover_the_fields_of_the_model_nor_leave_the_list(opened,
     spaces.choose("map")
     qtbot.waitUntil(lambda: toast.width() < width and toast.height() >= height)
     assert toast.geometry().right() < opened.docks["structure"].geometry().left()
+    spaces.choose("train")
+    spaces.fold("model", False)
+    offer = Notification("warning", "Offered", "It asks for what to do. " * 6, actions=(("Do It", print),))
+    toasts.show(offer)
+    for toast in toasts.shown:  # those with a button lie over no field and no row, however many there are
+        qtbot.waitUntil(lambda toast=toast: toast.x() > model.geometry().right())
+    first, second = (toast.geometry() for toast in toasts.shown)
+    assert first.bottom() < second.top()
 
 
 def test_a_panel_is_built_in_turns_and_whole_for_whoever_takes_it(window):

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 HIDDEN_PANELS_MS = 1200
 BETWEEN_PANELS_MS = 60
-STATUS_HEIGHT, FRAME_BAR, TOAST_HEIGHT = 34, 44, 110
+STATUS_HEIGHT, FRAME_BAR = 34, 44
 LEAST_SIZE, MOST_SIZE, LARGE_SCREEN = (1024, 660), (1920, 1160), (1600, 1000)
 SHARE = 0.92
 """What a first window takes of a large screen; it fills a smaller one."""
@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         self.commands = Commands(actions, self)
         self.toasts = Toasts(self, self._place_of_toasts)
         self.docks = layout.make_docks(session, self)
-        self.toasts.follow(self.docks["data"], self.docks["model"])
+        self.toasts.follow(self.docks["data"], self.docks["model"], self.docks["structure"])
         for command in figure_commands(session, self.docks):
             self.commands.add(command)
         self.spaces = Spaces(self, self.docks, session, settings)
@@ -151,27 +151,27 @@ class MainWindow(QMainWindow):
                 signal.connect(self._refresh_titles)
 
     def _place_of_toasts(self) -> Place:
-        """Return the end of the list of data and runs, never over what stands below it.
+        """Return the end of the list of data and runs, never over a row of it or what stands below it.
 
-        Where the list has no room they are over the end of the model's settings; errors, which may speak of
-        these, beside them.
+        Where the list has no room for them they are beside it: over the structure, where that is shown.
         """
         above = 0 if self.needs.isHidden() else self.needs.sizeHint().height()
         if self.spaces.welcoming:
             return Place(width=LEAST_WIDTH, above=above)
-        data, model = self.docks["data"], self.docks["model"]
+        data, structure = self.docks["data"], self.docks["structure"]
         if data.isHidden() or data.isFloating():
             return Place(above=above)
-        below = model.isVisible() and not model.isFloating() and model.x() < data.width()
-        wrong = any(toast.notification.level == "error" for toast in self.toasts.shown)
-        crowded = below and not model.folded and self._room_in_list() < TOAST_HEIGHT
-        if crowded and wrong:
-            return Place(left=data.geometry().right() + 2 * MARGIN, above=above + FRAME_BAR)
         width = min(max(data.width() - 2 * MARGIN, LEAST_WIDTH), WIDTH)
-        if crowded:
-            return Place(data.x() + MARGIN, width, above)
-        above = self.height() - self.statusBar().height() - data.geometry().bottom()
-        return Place(data.x() + MARGIN, width, max(above, 0), data.y() + data.row.height())
+        if self._room_in_list() < self.toasts.needed(width):
+            if structure.isVisible() and not structure.isFloating() and structure.width() > WIDTH:
+                above, top = self._below(structure) + FRAME_BAR, structure.y() + structure.row.height()
+                return Place(structure.x() + 2 * MARGIN, above=above, top=top)
+            return Place(left=data.geometry().right() + 2 * MARGIN, above=above + FRAME_BAR)
+        return Place(data.x() + MARGIN, width, self._below(data), data.y() + data.row.height())
+
+    def _below(self, dock: Dock) -> int:
+        """Return how many pixels lie between a dock and the status line."""
+        return max(self.height() - self.statusBar().height() - dock.geometry().bottom(), 0)
 
     def _room_in_list(self) -> int:
         """Return how many pixels of the list of data and runs hold no row."""

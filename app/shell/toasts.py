@@ -30,6 +30,8 @@ ASKING_SECONDS, OFFERING_SECONDS = 30, 12
 
 WIDTH, LEAST_WIDTH, MARGIN, BOTTOM, BETWEEN = 340, 240, 10, 38, 8
 MAX_SHOWN = 2
+SETTLING = 50
+"""Milliseconds after which the layouts of what a place depends on have followed its size."""
 
 
 class Toast(QFrame):
@@ -176,6 +178,8 @@ class Toasts(QObject):
         super().__init__(window)
         self._window, self._place = window, place
         self.shown: list[Toast] = []
+        self._settled = QTimer(self, singleShot=True, interval=SETTLING)
+        self._settled.timeout.connect(self.arrange)
         window.installEventFilter(self)
 
     def show(self, notification: Notification) -> None:
@@ -193,7 +197,7 @@ class Toasts(QObject):
         toast.resized.connect(self.arrange)
         self.shown.append(toast)
         toast.show()
-        self.arrange()
+        self._follow()
 
     def _least(self) -> Toast:
         """Return what may go first: what asks nothing and is the least grave, the oldest of these."""
@@ -214,15 +218,19 @@ class Toasts(QObject):
         if not isValid(self._window):  # the interpreter ends, and takes things apart in no order
             return
         place = self._place()
-        for toast in self.shown:
-            toast.fit(place.width)
-        needed = sum(toast.height() + BETWEEN for toast in self.shown) - BETWEEN
+        needed = self.needed(place.width)
         lowest = self._window.height() - BOTTOM
         bottom = min(max(lowest - place.above, place.top + needed), lowest)
         for toast in reversed(self.shown):
             toast.move(place.left, bottom - toast.height())
             toast.raise_()
             bottom -= toast.height() + BETWEEN
+
+    def needed(self, width: int) -> int:
+        """Give all toasts a width and return the height that they take together."""
+        for toast in self.shown:
+            toast.fit(width)
+        return sum(toast.height() + BETWEEN for toast in self.shown) - BETWEEN
 
     def follow(self, *widgets: QWidget) -> None:
         """Find the place anew when these change theirs."""
@@ -235,5 +243,10 @@ class Toasts(QObject):
         Never the toasts' own: who changes a widget before its layout has seen its new size keeps the old one.
         """
         if event.type() in (QEvent.Type.Resize, QEvent.Type.Show, QEvent.Type.Hide):
-            self.arrange()
+            self._follow()
         return False
+
+    def _follow(self) -> None:
+        self.arrange()
+        if self.shown:
+            self._settled.start()
