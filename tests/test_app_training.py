@@ -37,6 +37,7 @@ SMALL = TrainSettings(
 def opened(window, qtbot, *paths, role=Role.TRAINING):
     with qtbot.waitSignals([window.session.data.added] * len(paths), timeout=60_000):
         window.session.data.open_paths([str(path) for path in paths], {str(path): role for path in paths})
+    qtbot.waitUntil(lambda: not window.session.data.reading, timeout=60_000)  # all of it, with its role
 
 
 def started(window, qtbot, silicon_file, **changes):

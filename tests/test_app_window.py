@@ -25,7 +25,7 @@ from app.shell.command_palette import match
 from app.shell.commands import Command, Commands
 from app.widgets.function_table import FunctionTable
 from app.widgets.labels import ElidedLabel
-from nnpcore.structures import Role
+from nnpcore.structures import Role, example_path
 
 
 def drop(window, *paths):
@@ -118,6 +118,29 @@ def test_the_example_has_sensible_roles(window, qtbot):
     assert roles == {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}
     window.commands.run("file.example")
     assert not window.session.tasks.reading()
+
+
+def test_an_example_and_the_last_session_take_the_place_of_what_is_open(
+    window, qtbot, app_home, silicon_file
+):
+    data, (mine, scan) = window.session.data, (silicon_file("mine.extxyz"), silicon_file("eos_mine.extxyz"))
+    saved = [SavedDataset(str(path), role, 0) for path, role in ((mine, "training"), (scan, "eos"))]
+    session_file.write(session_file.last_path(app_home), SavedSession(saved))
+    nvt = str(example_path("nvt"))
+    with qtbot.waitSignals([data.added] * 2, timeout=60_000):
+        data.open_paths([str(scan), nvt], {str(scan): Role.EOS, nvt: Role.INSPECT})
+    qtbot.waitUntil(lambda: not data.reading, timeout=60_000)
+    window.commands.run("file.example")
+    qtbot.waitUntil(lambda: set(data.datasets) == {"nvt", "npt", "eos"}, timeout=60_000)
+    qtbot.waitUntil(lambda: not data.reading, timeout=60_000)
+    assert data.current is not None and (data.current.id, data.current.role) == ("nvt", Role.TRAINING)
+    (toast,) = window.toasts.shown
+    assert toast.notification.text.startswith("eos_mine.extxyz. Undo opens")
+    window.commands.run("file.restore")
+    qtbot.waitUntil(
+        lambda: {d.path for d in data.datasets.values()} == {str(mine), str(scan)}, timeout=60_000
+    )
+    assert [d.path for d in data.of_role(Role.EOS)] == [str(scan)]
 
 
 # settings of the training ---------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from app.dialogs.examples import open_example
 from app.documents.coloring import Coloring
 from app.documents.selection import AtomRef, Selection
 from app.documents.session_file import SavedDataset
-from app.session.messages import Notification
+from app.session.messages import Notification, from_error
 from app.workers.turns import in_turn
 from nnpcore.errors import DataError
 from nnpcore.structures import Role
@@ -258,6 +258,8 @@ def test_errors_of_tasks_become_messages(session, qtbot):
         session.tasks.run("Measuring", user_error, print)
     text = "frame 1.xyz, frame 4: atoms 1 and 8 of 8 touch. Move atom 1."
     assert told.args[0] == Notification("error", "Measuring failed", text)
+    assert from_error("", DataError("no file to train on")).text == "No file to train on."
+    assert from_error("", DataError("a.xyz is empty")).text == "a.xyz is empty."
     with qtbot.waitSignal(session.messages.notified) as told:
         session.tasks.run("Measuring", lambda _: 1 / 0, print)
     assert "ZeroDivisionError" in told.args[0].text

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QWidget
 from app.dialogs.every import Dialogs
 from app.dialogs.fields import choice, muted
 from app.dialogs.form import FormDialog, Job
+from app.session.closing import close_others
 from app.session.messages import Notification
 from app.settings import examples_folder
 from app.workers.example_sessions import (
@@ -75,23 +76,15 @@ class ExampleDialog(FormDialog):
     def apply(self, value: ExampleSession) -> None:
         """Open it."""
         if self.values()[CLOSE]:
-            close_others(self.session, value)
+            close_others(self.session, value.data, value.runs)
         open_session(self.session, value)
         self._opened(self.example.name, self.example.title, value.claims, None)
 
 
-def close_others(session: Session, wanted: ExampleSession) -> None:
-    """Close data, regions and runs that are not the example's (data and regions come back by undo)."""
-    session.undo_stack.beginMacro("Close what was open")
-    for set_id in list(session.regions.sets):
-        session.regions.delete_all(set_id)
-    for document in list(session.data.datasets.values()):
-        if document.path not in wanted.data:
-            session.data.remove(document.id)
-    session.undo_stack.endMacro()
-    for run in list(session.runs.documents.values()):
-        if not run.state.active and str(run.folder) not in wanted.runs:
-            session.runs.remove(run.id)
+def open_silicon(session: Session) -> None:
+    """Open the bundled silicon data in place of what is open."""
+    close_others(session, session.data.example_roles())
+    session.data.open_example()
 
 
 def open_session(session: Session, found: ExampleSession) -> None:
@@ -132,7 +125,7 @@ def open_example(session: Session, dialogs: Dialogs, name: str, opened: Opened) 
 
     def done(found: ExampleSession) -> None:
         if session.settings.dialogs.get(f"example_{name}", {}).get(CLOSE, True):
-            close_others(session, found)
+            close_others(session, found.data, found.runs)
         open_session(session, found)
         opened(example.name, example.title, found.claims, ask)
         text = f"As it was kept in {folder / name}."

@@ -81,12 +81,29 @@ class Data(QObject):
             role = (roles or {}).get(path)
             self._read(path, lambda found, role=role: self._open(found, role))
 
-    def open_example(self) -> None:
-        """Open the bundled silicon data: NVT to train on, the volume scan as reference, NPT to look at."""
+    @staticmethod
+    def example_roles() -> dict[str, Role]:
+        """Return what the files of the bundled silicon data are used for, by their paths."""
         roles = {"nvt": Role.TRAINING, "npt": Role.INSPECT, "eos": Role.EOS}
-        paths = {str(example_path(name)): role for name, role in roles.items()}
-        open_now = {document.path for document in self.datasets.values()}
-        self.open_paths([path for path in paths if path not in open_now], paths)
+        return {str(example_path(name)): role for name, role in roles.items()}
+
+    def open_example(self) -> None:
+        """Open the bundled silicon data: NVT to train on (it is shown), a volume scan as reference, NPT.
+
+        Files of it that are open get these roles.
+        """
+        open_now = {document.path: key for key, document in self.datasets.items() if not document.reading}
+
+        def put(dataset_id: str, role: Role) -> None:
+            if role is Role.TRAINING:
+                self.show(dataset_id)
+
+        for path, role in self.example_roles().items():
+            if path in open_now:
+                self.set_role(open_now[path], role)
+                put(open_now[path], role)
+            else:
+                self._read(path, lambda found, role=role: put(self.add(found.dataset, role), role))
 
     def open_missing(
         self, roles: Mapping[str, Role | None], read_with: Mapping[str, str] | None = None

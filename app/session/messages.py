@@ -35,7 +35,10 @@ class Notification:
 def from_error(title: str, error: BaseException) -> Notification:
     """Turn an exception into a message: the user's words for ours, a bug report for all others."""
     if isinstance(error, EatlasError):
-        return Notification("error", title, from_one(str(error)), details="")
+        text, first = from_one(str(error)), str(error).partition(" ")[0]
+        if not error.where and first.isalpha() and first.islower():  # no file's name, no unit
+            text = text[:1].upper() + text[1:]
+        return Notification("error", title, text, details="")
     details = "".join(traceback.format_exception(error))
     what = f"{type(error).__name__}: {error}"
     text = f"Something unexpected happened ({what}). Your data and runs are untouched."

@@ -9,8 +9,7 @@ from PySide6.QtWidgets import QFileDialog, QInputDialog, QWidget
 
 from app.dialogs.every import Dialogs
 from app.dialogs.report import export_report
-from app.settings import examples_folder
-from nnpcore.installation import RESOURCES
+from app.session.closing import is_ours
 from nnpcore.structures import Role
 from nnpcore.structures.readers.registry import name_patterns
 
@@ -27,7 +26,7 @@ class Files:
         self._session, self._dialogs, self._parent = session, dialogs, parent
         self._to_show: set[str] = set()
         known = session.settings
-        known.recent_files = [path for path in known.recent_files if not _is_ours(path)]
+        known.recent_files = [path for path in known.recent_files if not is_ours(path)]
         session.data.added.connect(self._on_dataset_added)
 
     def ask_open(self) -> None:
@@ -99,14 +98,8 @@ class Files:
     def _on_dataset_added(self, dataset_id: str) -> None:
         """Remember a file; the first one of those just opened is shown."""
         path = self._session.data.datasets[dataset_id].path
-        if not _is_ours(path):
+        if not is_ours(path):
             self._session.settings.remember_file(path)
         if path in self._to_show:
             self._to_show.clear()
             self._session.data.show(dataset_id)
-
-
-def _is_ours(path: str) -> bool:
-    """Whether a file came with the program, or belongs to an example or a run that was opened."""
-    file = Path(path.partition("@")[0]).absolute()
-    return any(file.is_relative_to(folder) for folder in (RESOURCES, examples_folder()))

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from app.documents import session_file
 from app.documents.session_file import SavedDataset, SavedSession
+from app.session.closing import close_others
 from app.session.messages import Notification
 from app.settings import Settings, home
 from app.workers.foreign import specs_of
@@ -150,8 +151,11 @@ class SessionKeeper(QObject):
             return True
 
     def restore_last(self) -> None:
-        """Open what was open at the end of the last session."""
-        self.restore(self._read(session_file.last_path(self._folder)))
+        """Open what was open at the end of the last session, in place of what is open."""
+        saved = self._read(session_file.last_path(self._folder))
+        if not saved.empty:
+            close_others(self._session)
+        self.restore(saved)
 
     def _read(self, path: Path) -> SavedSession:
         """Read a session; one that cannot be read is told of, set aside and empty."""

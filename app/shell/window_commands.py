@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from app.dialogs.every import Dialogs
-from app.dialogs.examples import open_example
+from app.dialogs.examples import open_example, open_silicon
 from app.documents.coloring import LABELS
 from app.documents.run import RunState
 from app.look import theme
@@ -112,6 +112,10 @@ def window_commands(
 def _file(
     session: Session, files: Files, dialogs: Dialogs, keeper: SessionKeeper, window: Window
 ) -> list[Command]:
+    def restore() -> None:
+        window.guide.end()
+        keeper.restore_last()
+
     return [
         Command("file.open", "Open…", files.ask_open, "Ctrl+O", "open", "File", 0, "Open trajectories"),
         Command(
@@ -133,7 +137,7 @@ def _file(
         ),
         *_examples(session, dialogs, window),
         Command(
-            "file.restore", "Reopen Last Session", keeper.restore_last, "", "", "File", 1,
+            "file.restore", "Reopen Last Session", restore, "", "", "File", 1,
             "Open what was open when the window was last closed", enabled=keeper.can_restore,
         ),
     ]  # fmt: skip
@@ -143,9 +147,13 @@ def _examples(session: Session, dialogs: Dialogs, window: Window) -> list[Comman
     def run(name: str) -> None:
         open_example(session, dialogs, name, window.guide.begin)
 
+    def silicon() -> None:
+        window.guide.end()
+        open_silicon(session)
+
     return [
         Command(
-            "file.example", "Silicon (DFT)", session.data.open_example, "Ctrl+E", "example", "Examples", 0,
+            "file.example", "Silicon (DFT)", silicon, "Ctrl+E", "example", "Examples", 0,
             "Open the bundled silicon data: 1000 K at fixed volume, at zero pressure, and the volume scan",
         ),
         *(
