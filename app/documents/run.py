@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +15,7 @@ from nnpcore.analyses.eos import EOS
 from nnpcore.analyses.graph import Analysis, Evaluation, Missing, found
 from nnpcore.analyses.regions import REGION_ERRORS
 from nnpcore.analyses.verdict import VERDICT
+from nnpcore.figures.drawing import OKABE_ITO
 from nnpcore.training.history import energy_rmse
 from nnpcore.training.notes import NO_NOTE, RunNote
 
@@ -172,13 +173,9 @@ class RunDocument(Evaluated):
 
 
 def run_ink(run: RunDocument, datasets: Mapping[str, DatasetDocument]) -> str:
-    """Return the name of a run's colour: its data set's, where it was trained on one only."""
-    sources = {dataset_id for dataset_id, _ in run.train.parts}
-    if len(sources) == 1:
-        document = datasets.get(sources.pop())
-        if document is not None:
-            return f"series:{document.color_index}"
-    return f"series:{run.color_index}"
+    """Return the name of a run's colour, which no data set has while one is left."""
+    free = _colors_of_runs(datasets)
+    return f"series:{free[run.color_index % len(free)]}"
 
 
 def run_inks(runs: Sequence[RunDocument], datasets: Mapping[str, DatasetDocument]) -> list[str]:
@@ -186,6 +183,13 @@ def run_inks(runs: Sequence[RunDocument], datasets: Mapping[str, DatasetDocument
     inks: list[str] = []
     for run in runs:
         wanted = run_ink(run, datasets)
-        free = (f"series:{number}" for number in count())
+        free = (f"series:{number}" for number in chain(_colors_of_runs(datasets), count()))
         inks.append(wanted if wanted not in inks else next(color for color in free if color not in inks))
     return inks
+
+
+def _colors_of_runs(datasets: Mapping[str, DatasetDocument]) -> list[int]:
+    """Return the palette's numbers that no data set has, from its end, where data sets come to last."""
+    taken = {document.color_index % len(OKABE_ITO) for document in datasets.values()}
+    numbers = range(len(OKABE_ITO) - 1, -1, -1)
+    return [number for number in numbers if number not in taken] or list(numbers)
