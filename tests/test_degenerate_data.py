@@ -14,7 +14,7 @@ from nnpcore.errors import DataError
 from nnpcore.structures.frame import Frame
 from nnpcore.training import DescriptorSettings, EpochRecord, Trainer, TrainSettings
 from nnpcore.training.data import Targets
-from nnpcore.training.divergence import diverged_members, own_rms
+from nnpcore.training.divergence import diverged_members, jumped_members, own_rms
 from nnpcore.training.doubts import n_different, notes_on, why_diverged
 
 SETTINGS = TrainSettings(
@@ -96,6 +96,18 @@ def test_a_member_worse_than_no_network_or_ever_worse_has_diverged() -> None:
     assert list(diverged_members(records(*growing), own, both)) == [1]
     tiny = [(0.5, 1e-9), (0.3, 1e-9), (0.2, 1e-9), (0.2, 1e-8), (0.2, 2e-8), (0.2, 3e-8)]
     assert diverged_members(records(*tiny), own, both) == {}
+
+
+def test_a_jump_of_one_member_is_told_in_the_epoch_it_happens() -> None:
+    both, own = np.ones(2, dtype=bool), {"force": 1.0}
+    steps = [(0.5, 0.5), (0.1, 0.1), (0.002, 0.003), (0.53, 0.003), (0.5, 0.003)]
+    found = jumped_members(records(*steps[:4]), own, both)
+    assert list(found) == [0] and "force from 0.002 to 0.53 eV/Å" in found[0].text
+    assert not found[0].is_note
+    assert jumped_members(records(*steps[:3]), own, both) == {} == jumped_members(records(*steps), own, both)
+    assert jumped_members(records(*steps[:4]), own, np.array([False, True])) == {}
+    unseen = [*steps[:2], (1e-6, 1e-6), (1e-3, 1e-6)]
+    assert jumped_members(records(*unseen), own, both) == {}
 
 
 def test_what_a_network_of_zero_leaves_is_the_scale() -> None:

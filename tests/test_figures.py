@@ -114,7 +114,7 @@ def test_training_figure_holds_the_history():
     assert {line.get_label(): line.get_linestyle() for line in axes[0].lines} == {
         "training": "--",
         "validation": "-",
-        "kept (epoch 8)": "None",
+        "each network at its best (last: 8)": "None",
     }
     assert axes[0].get_yscale() == "log"
     assert axes[2].lines[0].get_ydata() == pytest.approx(abs(mapping.errors))
@@ -157,12 +157,16 @@ def test_what_is_kept_and_where_it_ended_early():
     assert ending_of([], 20) == Ending()
     axes = figures.training_figure(records, ending=ending_of(records, 20)).axes[0]
     lines = lines_by_label(axes)
-    assert lines["kept (epoch 5)"] == pytest.approx(np.array([[5.0, energy_rmse(records)]]))
+    assert lines["each network at its best (last: 5)"] == pytest.approx(
+        np.array([[5.0, energy_rmse(records)]])
+    )
     assert lines["ended at 8 of 20"][:, 0].tolist() == [8, 8]
     kept = {"energy": {"mean": 0.5, "members": np.array([1.0, 2.0])}}
     records[4] = replace(records[4], kept=kept)
     lines = lines_by_label(figures.training_figure(records, ending=ending_of(records, 20)).axes[0])
-    assert lines["kept (epoch 5)"].tolist() == [[5.0, 0.5]], "of the members as they are kept"
+    assert lines["each network at its best (last: 5)"].tolist() == [[5.0, 0.5]], (
+        "of the members as they are kept"
+    )
 
 
 def test_points_paths_and_values():

@@ -133,7 +133,8 @@ def test_training_curves_are_the_history(shown, trained):
         assert plot.band.boundingRect().bottom() == pytest.approx(high.max())
     kept = f"finished   epoch {run.epoch} / 4   kept {run.best():.2f} meV/atom (epoch {kept.epoch})"
     assert panel.status.text().startswith(kept)
-    assert panel.shared_legend.entries[-1].label == f"kept: {best_record(run.history).epoch}"
+    assert panel.shared_legend.entries[-2].text == "each at its best"
+    assert panel.shared_legend.entries[-1].label == f"last best: {best_record(run.history).epoch}"
 
 
 def test_smoothing_keeps_the_raw_curve(shown, trained):

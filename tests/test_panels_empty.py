@@ -113,7 +113,7 @@ def test_constant_curves_and_no_validation_data(shown, session):
     panel = shown(TrainingPanel, width=270)
     plot = panel.plots["energy"]
     assert plot.lines["train"].getOriginalDataset()[1].tolist() == [1.0, 1.0, 1.0]
-    assert [entry.label for entry in plot.legend.entries] == ["train", "kept: 3"]
+    assert [entry.label for entry in plot.legend.entries] == ["train", "each", "last best: 3"]
     low, high = plot.canvas.view.viewRange()[1]
     assert low < 0.0 < high
     session.runs.current.history.append(record(4, 0.5, None))
@@ -135,7 +135,7 @@ def test_the_curves_show_what_is_kept_and_where_it_ended_early(shown, session):
     assert text.startswith("ended early   epoch 4 / 10   kept 3.00 meV/atom (epoch 2)")
     assert text.endswith("nothing became better in 2 epochs")
     labels = [entry.label for entry in panel.shared_legend.entries]
-    assert labels == ["train", "valid", "kept: 2", "ended: 4"]
+    assert labels == ["train", "valid", "each", "last best: 2", "ended: 4"]
     assert "after epoch 4 of 10" in panel.shared_legend.entries[-1].tip
     run.state = RunState.RUNNING
     panel.refresh()

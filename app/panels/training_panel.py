@@ -122,7 +122,9 @@ class TrainingPanel(Panel):
         self.warning = NoteLabel(body, "warning")
         self.shared_legend = Legend(body)
         self.shared_legend.toggled.connect(self._on_shared_toggled)
-        status = filled(QHBoxLayout(), (self.status, 1), self.shared_legend, margins=(8, 0, 0, 0), spacing=-1)
+        status = filled(
+            QHBoxLayout(), (self.status, 1), (self.shared_legend, 1), margins=(8, 0, 0, 0), spacing=-1
+        )
         warning = filled(QHBoxLayout(), (self.warning, 1), margins=(8, 0, 0, 0))
         filled(QVBoxLayout(body), (row, 1), status, warning, margins=(0, 0, 0, 4))
         self.buttons = {
@@ -260,10 +262,10 @@ class TrainingPanel(Panel):
                 plot.set_legend_shown(alone)
         self.mapping_plot.leave_out_marks(not alone)
         parts = {part for q, plot in self.plots.items() if q in shown for part in plot.known_parts()}
-        marks = [] if self.run is None else ending_entries(ending(self.run))
+        marks = [] if self.run is None else ending_entries(ending(self.run), "text")
         entries = [] if alone else [*rmse_entries("text", parts), *marks]
         self.shared_legend.set_entries(entries)
-        self.shared_legend.setFixedWidth(min(self.shared_legend.full_width(), self.width() // 2))
+        self.shared_legend.setMaximumWidth(min(self.shared_legend.full_width(), self.width() // 2))
 
     def _on_shared_toggled(self, key: str, visible: bool) -> None:
         for plot in self._all_plots().values():

@@ -6,10 +6,16 @@ from app.plots.plot import Plot
 from app.plots.swatch import Entry
 from nnpcore.figures.series import Ending
 
-KEPT, ENDED = "kept", "ended"
+KEPT, ENDED, RING = "kept", "ended", "ring"
 KEPT_TIP = (
     "Every member keeps its own best epoch; the line is at the last one in which one became better. The ring "
     "is what the members kept reach together, which need not lie on the curve"
+)
+
+
+RING_TIP = (
+    "What the members reach together, each with the weights of its own best epoch. They are of several "
+    "epochs, the curve is of one at a time: the ring need not lie on it"
 )
 
 
@@ -30,11 +36,14 @@ class EpochMarks:
                 rule.setValue(epoch)
 
 
-def ending_entries(ending: Ending) -> list[Entry]:
-    """Return the legend of the marks there are."""
+def ending_entries(ending: Ending, ring: str = "") -> list[Entry]:
+    """Return the legend of the marks there are, with the ring where it has a color."""
     found = []
+    if ending.kept is not None and ring:
+        tip = RING_TIP
+        found.append(Entry(RING, "each", ring, "points", hollow=True, tip=tip, tail=" at its best"))
     if ending.kept is not None:
-        found.append(Entry(KEPT, f"kept: {ending.kept}", "muted", dash=2, tip=KEPT_TIP))
+        found.append(Entry(KEPT, f"last best: {ending.kept}", "muted", dash=2, tip=KEPT_TIP))
     if ending.ended is not None:
         tip = f"It ended after epoch {ending.ended} of {ending.asked}: {ending.why}"
         found.append(Entry(ENDED, f"ended: {ending.ended}", "warning", dash=1, tip=tip))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
-from app.plots.epoch_marks import KEPT, EpochMarks, ending_entries
+from app.plots.epoch_marks import RING, EpochMarks, ending_entries
 from app.plots.legend import Entry
 from app.plots.plot import Plot
 from nnpcore.figures.names import EPOCH, RMSES, SHORT_RMSES
@@ -40,7 +40,7 @@ class RmsePlot(Plot):
             "train": self.add_line("train", color, 1.6, 1),
             "valid": self.add_line("valid", color, 2.2),
         }
-        self.ring = self.add_points(KEPT, color, "o", 8, hollow=True)
+        self.ring = self.add_points(RING, color, "o", 8, hollow=True)
         self.marks = EpochMarks(self)
         self.set_labels(EPOCH, RMSES[quantity], SHORT_RMSES[quantity])
         self.axis("bottom").integers = True
@@ -54,8 +54,9 @@ class RmsePlot(Plot):
 
     def set_legend_shown(self, shown: bool) -> None:
         """Show or hide the legend (several plots side by side share one)."""
-        parts = rmse_entries(COLORS[self.quantity], self.known_parts())
-        self.legend.set_entries([*parts, *ending_entries(self.marks.ending)] if shown else [])
+        color = COLORS[self.quantity]
+        marks = ending_entries(self.marks.ending, color)
+        self.legend.set_entries([*rmse_entries(color, self.known_parts()), *marks] if shown else [])
 
     def show_series(
         self,

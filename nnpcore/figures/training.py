@@ -108,7 +108,7 @@ def _draw_ring(axes: Axes, history: Sequence[EpochRecord], quantity: str, color:
     kept = kept_rmse(history, quantity)
     if ending.kept is not None and kept > 0:
         axes.plot([ending.kept], [kept], "o", markersize=5, markerfacecolor="white", color=color, zorder=4,
-                  linestyle="none", label=f"kept (epoch {ending.kept})")  # fmt: skip
+                  linestyle="none", label=f"each network at its best (last: {ending.kept})")  # fmt: skip
 
 
 def _draw_end(axes: Axes, ending: Ending) -> None:

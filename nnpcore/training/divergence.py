@@ -1,4 +1,4 @@
-"""When a member of an ensemble has diverged: it is worse than no network, or its errors grow and grow."""
+"""When a member has diverged: it is worse than no network, or its errors grow and grow; when it jumped."""
 
 from __future__ import annotations
 
@@ -21,6 +21,9 @@ GROWN = 5.0
 
 WORTH = 0.2
 """Part of the data's own root mean square below which growth does not matter."""
+
+JUMP, SEEN = 50.0, 0.01
+"""An RMSE so many times that of the epoch before is a jump; below that part of the data's own it is none."""
 
 _NOTHING = 1e-4
 """Of the data's own root mean square, in shown units: below it there is nothing to compare with."""
@@ -69,6 +72,32 @@ def diverged_members(
         text = f"Member {member + 1} {why} (training RMSE {now}) and was stopped; it keeps its best weights"
         found[member] = Message(text)
     return found
+
+
+def jumped_members(
+    history: Sequence[EpochRecord], own: Mapping[str, float], alive: np.ndarray
+) -> dict[int, Message]:
+    """Return living members one of whose errors leapt up in the last epoch, with what to say of each.
+
+    Their arguments are those of :func:`diverged_members`. Such a member goes on: it may come down again.
+    """
+    last = history[-2:]
+    if len(last) < 2 or last[0].epoch < EPOCHS:
+        return {}
+    found: dict[int, list[str]] = {}
+    for name in (name for name in own if all(name in record.train for record in last)):
+        before, now = (record.train[name]["members"] for record in last)
+        leapt = alive & (now > JUMP * before) & (now > SEEN * own[name])
+        for member in np.flatnonzero(leapt).tolist():
+            unit = QUANTITIES[name].unit
+            found.setdefault(member, []).append(
+                f"{name} from {before[member]:.2g} to {now[member]:.2g} {unit}"
+            )
+    end = "it keeps the weights of its best epoch"
+    return {
+        member: Message(f"Member {member + 1}: its training RMSE jumped ({', '.join(texts)}); {end}")
+        for member, texts in sorted(found.items())
+    }
 
 
 def _text(name: str, error: float, own: float) -> str:

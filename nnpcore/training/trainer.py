@@ -24,7 +24,7 @@ from nnpcore.training.choosing import choice_for
 from nnpcore.training.control import Pace, TrainControl
 from nnpcore.training.data import Guide
 from nnpcore.training.described import DescribedFrames, Scales, with_functions
-from nnpcore.training.divergence import diverged_members, own_rms
+from nnpcore.training.divergence import diverged_members, jumped_members, own_rms
 from nnpcore.training.doubts import check_neighbors, check_predictable, why_diverged
 from nnpcore.training.engines.engine import Engine, resolve_device
 from nnpcore.training.engines.packing import Packing
@@ -542,12 +542,14 @@ class Trainer:
         """Stop members that have diverged by their training errors; return the record with that in it.
 
         Optimizers that go down a loss may start high, and with L2 errors may grow on purpose: only a filter's
-        members are judged.
+        members are judged. A jump is told of any of them, and stops none.
         """
-        if self.choice.optimizer != "kalman":
-            return record
         alive = self._need_engine().optimizer.alive
         own = own_rms(self.data.train.targets, self.settings.loss_weights)
+        jumped = jumped_members([*self.history, record], own, alive)
+        record = replace(record, messages=(*record.messages, *jumped.values()))
+        if self.choice.optimizer != "kalman":
+            return record
         found = diverged_members([*self.history, record], own, alive)
         alive[list(found)] = False
         return replace(record, alive=alive.copy(), messages=(*record.messages, *found.values()))
