@@ -354,6 +354,8 @@ def test_a_reopened_run_shows_its_stored_curve(trained, shown, app_home):
 
 def test_connectivity_and_pca_by_region(trained, shown):
     panel = shown(ConnectivityPanel, trained)
+    tip = panel.matrix.tips[0, 1]  # a file that is trained on is here without its validation frames
+    assert "slab: 72 atoms, of its training frames\neos.extxyz: 15 atoms\n" in tip and "±" not in tip
     panel.grouping.setCurrentIndex(panel.grouping.findData("region"))
     panel.grouping.activated.emit(panel.grouping.currentIndex())
     settled(trained)

@@ -17,6 +17,8 @@ from PySide6.QtWidgets import (
     QPushButton,
     QTabBar,
     QTabWidget,
+    QToolButton,
+    QWidget,
 )
 
 from app import settings as settings_module
@@ -299,6 +301,17 @@ def test_no_tabs_of_another_workspace_stay_over_the_panels(opened, qtbot):
         assert not [w for w in QApplication.topLevelWidgets() if isinstance(w, QTabBar) and w.isVisible()]
 
 
+def test_a_small_window_keeps_export_and_the_search(opened, qtbot):
+    toolbar = opened.toolbar
+    search = toolbar.findChild(QWidget, "search_field")
+    export = next(b for b in toolbar.findChildren(QToolButton) if b.menu() is toolbar.export_menu)
+    for width in (1024, 1280):
+        opened.resize(width, 660)
+        qtbot.waitUntil(lambda width=width: toolbar.width() == width)
+        qtbot.waitUntil(lambda: export.isVisible() and search.isVisible())
+        assert export.geometry().right() < search.x() and search.geometry().right() < width
+
+
 def test_messages_never_cover_the_fields_of_the_model_nor_leave_the_list(opened, qtbot):
     spaces, toasts = opened.spaces, opened.toasts
     spaces.choose("train")
@@ -316,8 +329,10 @@ def test_messages_never_cover_the_fields_of_the_model_nor_leave_the_list(opened,
     assert toast.geometry().right() < opened.docks["structure"].geometry().left()
     spaces.choose("train")
     spaces.fold("model", False)
-    offer = Notification("warning", "Offered", "It asks for what to do. " * 6, actions=(("Do It", print),))
-    toasts.show(offer)
+    toast.close_toast()
+    for title in ("One", "Another"):
+        text = "It asks what to do. " * 6
+        toasts.show(Notification("warning", title, text, actions=(("Do It", print),)))
     for toast in toasts.shown:  # those with a button lie over no field and no row, however many there are
         qtbot.waitUntil(lambda toast=toast: toast.x() > model.geometry().right())
     first, second = (toast.geometry() for toast in toasts.shown)

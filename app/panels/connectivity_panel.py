@@ -19,7 +19,7 @@ from app.widgets.labels import NoteLabel
 from app.widgets.placeholder import Placeholder
 from nnpcore import figures
 from nnpcore.analyses.connectivity import CONNECTIVITY, Connections
-from nnpcore.analyses.inputs import CHOSEN_GROUPS, GROUPING
+from nnpcore.analyses.inputs import CHOSEN_GROUPS, GROUPING, TRAINING, VALIDATION
 from nnpcore.figures.drawing import paper_color
 from nnpcore.figures.tables import connectivity_table
 
@@ -255,12 +255,26 @@ def weakest_text(analysis: Connections) -> str:
 
 
 def _tips(analysis: Connections) -> dict[tuple[int, int], str]:
-    names, tips = analysis.result.names, {}
-    for (i, j), link in analysis.result.links.items():
+    result = analysis.result
+    names, tips = result.names, {}
+    for (i, j), link in result.links.items():
         head = f"{names[i]} – {names[j]}" if i != j else f"{names[i]}, within itself"
+        error = result.sampling_error[i, j]
+        doubt = f" ± {error:.3f} by which atoms were drawn" if error > 0.0 else ""
+        counted = "\n".join(_counted(analysis, k) for k in dict.fromkeys((i, j)))
         text = (
-            f"{head}\nconnectivity {link.connectivity:.3f}\nweakest link {link.bottleneck:.2f} long, "
-            f"usual distance {link.median_core:.2f}\nClick to see the two atoms at its ends"
+            f"{head}\n{counted}\nconnectivity {link.connectivity:.3f}{doubt}\n"
+            f"weakest link {link.bottleneck:.2f} long, usual distance {link.median_core:.2f}\n"
+            "Click to see the two atoms at its ends"
         )
         tips[i, j] = tips[j, i] = text
     return tips
+
+
+def _counted(analysis: Connections, k: int) -> str:
+    """Return how many atoms a group has, and which: a file that is trained on is here without validation."""
+    result, role = analysis.result, analysis.groups[k].atoms.role
+    n, used = int(result.n_points[k]), int(result.n_used[k])
+    frames = {TRAINING: ", of its training frames", VALIDATION: ", of its validation frames"}.get(role, "")
+    drawn = f", {used} of them drawn at random" if used < n else ""
+    return f"{result.names[k]}: {n} atoms{frames}{drawn}"

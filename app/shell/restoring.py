@@ -226,4 +226,4 @@ def _cut_off(saved: SavedSession) -> str:
     """Return what has become of the trainings of a session whose process has died."""
     if not saved.runs:
         return ""
-    return "A training that ran then is stopped: Resume lets it go on from its last checkpoint."
+    return "A training that had not ended is stopped: Resume lets it go on from its last checkpoint."

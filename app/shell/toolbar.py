@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from app.session.session import Session
 
 SEARCH_WIDTH, MARGIN = 200, 4
+NARROW = 1220
+"""Pixels below which buttons are icons alone and Undo and Redo are in the menu only: all else has room."""
+
 SEARCH = "Find a command"
 BESIDE = Qt.ToolButtonStyle.ToolButtonTextBesideIcon
 
@@ -52,7 +55,7 @@ class MainToolbar(QToolBar):
         self.strip = WorkspaceStrip(commands, self)
         self.addWidget(self.strip)
         self.addSeparator()
-        self._add("file.open", "Open")
+        self._worded = [self._add("file.open", "Open")]
         self.addWidget(PrimaryButton(self._commands.actions["training.start"], "train", "Train", self))
         self._add_trained_on()
         self._add("training.pause")
@@ -60,9 +63,10 @@ class MainToolbar(QToolBar):
         self._add("training.stop")
         self.addSeparator()
         self._add_coloring()
-        self.addSeparator()
+        before = self.addSeparator()
         self._add("edit.undo")
         self._add("edit.redo")
+        self._left_out = self.actions()[self.actions().index(before) :]
         self.addSeparator()
         self.export_menu = QMenu("Export", parent)
         self.export_menu.aboutToShow.connect(self._fill_export)
@@ -78,6 +82,15 @@ class MainToolbar(QToolBar):
         layout = self.layout()
         if event.type() == QEvent.Type.StyleChange and layout is not None:
             layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep all that has no place elsewhere in sight on a small screen."""
+        narrow = self.width() < NARROW
+        for button in self._worded:
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly if narrow else BESIDE)
+        for action in self._left_out:
+            action.setVisible(not narrow)
+        super().resizeEvent(event)
 
     def _add(self, command_id: str, text: str = "") -> QToolButton:
         button = QToolButton(self)
@@ -128,6 +141,7 @@ class MainToolbar(QToolBar):
         button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         button.setMenu(self.export_menu)
         self.addWidget(button)
+        self._worded.append(button)
 
     def _fill_export(self) -> None:
         self.export_menu.clear()

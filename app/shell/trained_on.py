@@ -27,7 +27,7 @@ class TrainedOn(QLabel):
         super().__init__(parent)
         self._data = data
         self.setObjectName("trained_on")
-        self.setContentsMargins(6, 0, MARGIN, 0)
+        self.setContentsMargins(10, 0, MARGIN, 0)
         self.setTextFormat(Qt.TextFormat.PlainText)
         for signal in (data.added, data.removed, data.changed, data.fitting.known, theme.signals().changed):
             signal.connect(self.refresh)
