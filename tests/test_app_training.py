@@ -266,7 +266,7 @@ def refused(window, qtbot, settings=SMALL):
 
 
 def test_nothing_to_train_on(window, qtbot, silicon_file):
-    assert "there are no training frames" in refused(window, qtbot)
+    assert "There are no training frames" in refused(window, qtbot)
     opened(window, qtbot, silicon_file("bare.extxyz", energies=False))
     assert "bare.extxyz: no training frame has an energy or forces" in refused(window, qtbot)
 

@@ -141,6 +141,7 @@ def test_an_example_and_the_last_session_take_the_place_of_what_is_open(
         lambda: {d.path for d in data.datasets.values()} == {str(mine), str(scan)}, timeout=60_000
     )
     assert [d.path for d in data.of_role(Role.EOS)] == [str(scan)]
+    assert toast not in window.toasts.shown, "it was about another session"
 
 
 # settings of the training ---------------------------------------------------------------------------------

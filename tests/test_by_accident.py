@@ -140,9 +140,14 @@ def test_what_is_being_typed_counts(window, qtbot, silicon_file, monkeypatch):
     monkeypatch.setattr(window.session.trainings, "launch", lambda s, *_: launched.append(s) or "")
     box = panel(window, "model").findChild(QLineEdit, "model_epochs")
     box.setFocus()
+    QTest.keyClicks(box, "x")
+    window.commands.run("training.start")
+    assert "Training cannot start" in titles(window)
+    box.clear()
     QTest.keyClicks(box, "17")
     window.commands.run("training.start")
     assert launched[0].epochs == 17
+    assert "Training cannot start" not in titles(window)
 
 
 def test_the_model_panel_shows_the_settings_of_the_run_looked_at(window, qtbot):

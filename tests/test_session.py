@@ -185,8 +185,11 @@ def test_bad_frames_are_named_and_can_be_skipped(session, qtbot, silicon_file):
     assert message.text.startswith("Frame 3: ")
     assert "frame 3" in message.details
     assert not session.data.datasets
-    message.actions[0][1]()
-    (document,) = session.data.datasets.values()
+    opened(session, qtbot, silicon_file("other.extxyz"))
+    with qtbot.waitSignal(session.data.added):
+        message.actions[0][1]()
+    document = session.data.current
+    assert document is not None, "it is shown, for somebody has asked for it"
     assert [frame.index for frame in document.frames] == [0, 1, 3]
 
 

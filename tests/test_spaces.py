@@ -239,6 +239,17 @@ def test_what_is_opened_is_shown_and_its_name_and_colour_stay(opened, qtbot, sil
     document = session.data.current
     assert document is not None and document.name == "second.extxyz"
     panel = opened.docks["data"].panel
+    area, row = panel.scroll_area, panel.rows.row(document.id)
+
+    def in_sight() -> bool:
+        top = row.mapTo(area.viewport(), QPoint(0, 0)).y()
+        return row.isVisible() and 0 <= top <= area.viewport().height() - row.height()
+
+    qtbot.waitUntil(in_sight)
+    QApplication.processEvents()
+    area.setFixedHeight(row.height() * 3 // 2)  # what stands below needs the height
+    QApplication.processEvents()
+    qtbot.waitUntil(in_sight)
     assert panel.rows.list.currentRow() == 1
     color = document.color_index
     session.data.remove(document.id)

@@ -53,6 +53,7 @@ class DataPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None) -> None:
         super().__init__(session, parent)
         self._revealed: tuple[str | None, str | None] = (None, None)
+        self._file_last = self._keeps_in_sight = False
         self.rows = RowList[DatasetRow]("data_files", _EmptyPage(self), self._on_chosen, self.menu_of, self)
         no_run = styled(QLabel("A training is listed here.", self), "muted", "small")
         no_run.setContentsMargins(12, 4, 8, 8)
@@ -80,6 +81,9 @@ class DataPanel(Panel):
         self.scroll_area.setWidget(content)
         self.scroll_area.setWidgetResizable(True)
         self.scroll_area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        bar = self.scroll_area.verticalScrollBar()
+        bar.rangeChanged.connect(self._scroll)
+        bar.actionTriggered.connect(self._on_scrolled)
         self.set_body(self.scroll_area)
 
     def _connect_data(self) -> None:
@@ -137,13 +141,20 @@ class DataPanel(Panel):
             return
         file_last, self._revealed = now[0] != self._revealed[0], now
 
-        def scroll() -> None:
-            rows = [self.runs.row(self._revealed[1] or ""), self.rows.row(self._revealed[0] or "")]
-            for row in rows if file_last else reversed(rows):
-                if row is not None:
-                    self.scroll_area.ensureWidgetVisible(row, 0, 8)
+        self._file_last, self._keeps_in_sight = file_last, True
+        QTimer.singleShot(0, self, self._scroll)
 
-        QTimer.singleShot(0, self, scroll)
+    def _scroll(self, *_range: int) -> None:
+        """Have the current file and run in sight, also as the list grows, until somebody scrolls."""
+        if not self._keeps_in_sight:
+            return
+        rows = [self.runs.row(self._revealed[1] or ""), self.rows.row(self._revealed[0] or "")]
+        for row in rows if self._file_last else reversed(rows):
+            if row is not None:
+                self.scroll_area.ensureWidgetVisible(row, 0, 8)
+
+    def _on_scrolled(self, _action: int) -> None:
+        self._keeps_in_sight = False
 
     @property
     def room_below(self) -> int:

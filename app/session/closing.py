@@ -34,6 +34,8 @@ def close_others(session: Session, data: Collection[str] = (), runs: Collection[
         session.undo_stack.endMacro()
     for run in others:
         session.runs.remove(run.id)
+    if not session.trainings.unsaved:  # that is asked about whatever else is open
+        session.messages.outdated.emit("")
     if named:
         text = f"{', '.join(named)}. Undo opens files and regions again, Open Run a training."
         session.messages.notify(Notification("info", "What was open is closed", text))

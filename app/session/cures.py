@@ -17,7 +17,7 @@ from app.session.messages import Messages, Notification
 from app.session.regions import Regions
 from app.session.runs import Runs
 from app.session.selection import SharedSelection
-from app.session.trainings import Trainings
+from app.session.trainings import CANNOT_START, Trainings
 from app.settings import Settings
 from app.workers.curing import (
     CureWish,
@@ -325,7 +325,7 @@ class Cures(QObject):
                 name, folder = f"{parent.name}-healed", parent.folder
                 run_id = trainings.launch(parent.settings, name, queue=True, parent=folder, **more)
         except (EatlasError, OSError) as error:
-            self._messages.notify_error("Training cannot start", error)
+            self._messages.notify_error(CANNOT_START, error)
             return
         self._trainings.show_started(run_id)
         if parent is not None:

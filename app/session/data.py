@@ -303,28 +303,36 @@ class Data(QObject):
             return
         title, text, details = describe_problems(dataset)
         actions: list[tuple[str, Callable[[], Any]]] = []
-        actions.append((f"Skip and open {len(dataset.frames)}", lambda: self._take(dataset, role)))
+        actions.append((f"Skip and open {len(dataset.frames)}", lambda: self._take(dataset, role, show=True)))
         if any(problem.fix == LEFT_OUT for problem in dataset.problems):
             actions.append(("Take unconverged steps, too", lambda: self._read_unconverged(dataset, role)))
         self._messages.notify(Notification("warning", title, text, details, actions=tuple(actions)))
 
-    def _take(self, dataset: Dataset, role: Role | None) -> None:
-        """Add a data set; where it has to be compared with others to know its role, that is done before."""
+    def _take(self, dataset: Dataset, role: Role | None, show: bool = False) -> None:
+        """Add a data set; where it has to be compared with others to know its role, that is done before.
+
+        ``show``: somebody has just asked for it.
+        """
+
+        def added(dataset_id: str) -> None:
+            if show:
+                self.show(dataset_id)
+
         training = self._training_frames()
         if role is not None or not training or not dataset.summary().n_energies:
-            self.add(dataset, role)
+            added(self.add(dataset, role))
             return
 
         def done(found: tuple[Role, str]) -> None:
             now = self._training_frames()
             if len(now) == len(training) and all(now.get(name) is mine for name, mine in training.items()):
-                self._add(dataset, *found)
+                added(self._add(dataset, *found))
             else:
-                self._take(dataset, None)
+                self._take(dataset, None, show)
 
         def failed(error: BaseException) -> None:
             self._messages.notify_error(f"{dataset.name} is only looked at", error)
-            self._add(dataset, Role.INSPECT)
+            added(self._add(dataset, Role.INSPECT))
 
         def work(_: object) -> tuple[Role, str]:
             return guess_role(dataset, training)

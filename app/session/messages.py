@@ -51,6 +51,8 @@ class Messages(QObject):
     """Where every part of the session leaves what the user should know; the window shows it."""
 
     notified = Signal(object)
+    outdated = Signal(str)
+    """Messages of this title are true no more; with "" all that were given so far."""
 
     def notify(self, notification: Notification) -> None:
         """Show a message to the user.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 OF_DATA = ("group_weights", "left_out", "stress_order")
 """Settings that belong to the data: sessions remember them, preferences do not."""
 
+CANNOT_START = "Training cannot start"
 TICK_MS = 100
 WAIT_MS = 50
 _NOT_OURS = (RunState.IMPORTED, RunState.WAITING, RunState.ELSEWHERE)
@@ -161,7 +162,7 @@ class Trainings(QObject):
                 self._confirmed = warnings
             run_id = self.launch(chosen)
         except (EatlasError, OSError) as error:
-            self._messages.notify_error("Training cannot start", error)
+            self._messages.notify_error(CANNOT_START, error)
             return None
         self.show_started(run_id)
         return run_id
@@ -235,7 +236,8 @@ class Trainings(QObject):
         return settings
 
     def show_started(self, run_id: str) -> None:
-        """Show a training that has just started."""
+        """Show a training that has just started; what hindered one before is said no more."""
+        self._messages.outdated.emit(CANNOT_START)
         self._runs.set_current(run_id)
         self.started.emit(run_id)
 

@@ -138,6 +138,7 @@ class MainWindow(QMainWindow):
         session.learning.wanted.connect(self.show_learning)
         session.panel_wanted.connect(self.spaces.show_panel)
         session.messages.notified.connect(self.toasts.show)
+        session.messages.outdated.connect(self.toasts.drop)
         for signal in (
             session.undo_stack.indexChanged, session.runs.changed, session.data.added,
             session.data.removed, session.runs.current_changed, session.coloring.changed,

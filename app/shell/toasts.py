@@ -199,6 +199,11 @@ class Toasts(QObject):
         toast.show()
         self._follow()
 
+    def drop(self, title: str) -> None:
+        """Take away the messages of this title, or all with ""; they are true no more."""
+        for toast in [toast for toast in self.shown if title in ("", toast.notification.title)]:
+            self._remove(toast)
+
     def _least(self) -> Toast:
         """Return what may go first: what asks nothing and is the least grave, the oldest of these."""
         grave = ("info", "warning", "error")
