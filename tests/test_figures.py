@@ -18,7 +18,7 @@ from nnpcore import figures
 from nnpcore.errors import AnalysisError, RunFolderError
 from nnpcore.figures import EosSeries, ParitySeries, PointSeries, names
 from nnpcore.figures.drawing import tables_of
-from nnpcore.figures.eos import dense, energy_zero, eos_window, spline
+from nnpcore.figures.eos import _fit_cells, dense, energy_zero, eos_window, spline
 from nnpcore.figures.series import (
     Ending,
     crystal_curve,
@@ -30,6 +30,7 @@ from nnpcore.figures.series import (
     smoothed,
 )
 from nnpcore.mapping import EosCurve, analyse_eos, bracket_from_distances, connectivity
+from nnpcore.mapping.eos_fit import EosFit
 from nnpcore.structures import example_path, read_dataset
 from nnpcore.training import EpochRecord
 from nnpcore.training.history import Rmse, energy_rmse
@@ -380,3 +381,8 @@ def test_smoothing():
     assert soft[0] == pytest.approx(8.0)
     assert soft[2] == pytest.approx(np.exp((0.25 * np.log(8) + 0.5 * np.log(2)) / 0.75))
     assert soft[3] == 0.0
+
+
+def test_numbers_of_a_fit_have_a_minus_and_no_hyphen():
+    fit = EosFit(20.0, -5.0, -8.3, -1.2, 0.0, 7, 18.0, 22.0, 0.1, 1.0)
+    assert [text.lstrip("≈") for text in _fit_cells(fit)] == ["20.00", "−8.3", "−1.2"]

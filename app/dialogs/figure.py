@@ -97,8 +97,8 @@ class FigureDialog(FormDialog):
         formats = [(text, suffix) for text, suffix in FORMATS if suffix in known]
         section.add("format", "Format", choice(self, formats), wide=True)
         self._add_size(section)
-        tip = "Of the axis titles, in points; all other letters in proportion"
-        section.add("font_size", "Letters", number(self, FONT, 3.0, 40.0, "pt", 1), tip)
+        tip = "Of the axis titles, in points; all other text in proportion"
+        section.add("font_size", "Font size", number(self, FONT, 3.0, 40.0, "pt", 1), tip)
         self._add_looks(section)
         sheet_tip = "Fonts, colours, lines and grid by a style sheet of matplotlib; nothing in it is run"
         self.add_place(section, "sheet", "Style sheet", self._ask_sheet, sheet_tip, "none (.mplstyle)")

@@ -108,7 +108,7 @@ class ExplorePanel(Panel):
         grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         grid.addWidget(self.bar, 0, 0, right)
-        self.text = NoteLabel(content)
+        self.text = NoteLabel(content, lines=8)
         words = filled(QVBoxLayout(), self.text, margins=(8, 2, 8, 4))
         filled(QVBoxLayout(content), (self.view, 1), words)
         self.body = Placeholder(content, self)

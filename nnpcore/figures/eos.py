@@ -275,7 +275,7 @@ def _fit_cells(fit: EosFit | None) -> tuple[str, str, str]:
     about = "≈" if fit.doubt else ""
     return (
         f"{about}{fit.v0:.2f}",
-        f"{about}{fit.b0_gpa:.1f}",
+        f"{about}{fit.b0_gpa:.1f}".replace("-", MINUS),
         f"{about}{fit.b0_prime:.1f}".replace("-", MINUS),
     )
 
