@@ -170,8 +170,13 @@ def test_other_files_do_not_change_what_energies_are_relative_to(
     panel._recolor()
     assert panel.shown.bar.label == "Atomic energy − ensemble's crystal"
     assert "Colours are relative to each frame's mean now" not in told
+    assert (
+        session.data.datasets[crystal].name in panel._why_no_zero()
+        and "no crystal" not in panel._why_no_zero()
+    )
     session.data.set_role(crystal, Role.INSPECT)
     panel._recolor()
+    assert "no crystal of one element" in panel._why_no_zero()
     assert panel.shown.bar.label == "Atomic energy − frame's mean"
     assert "Colours are relative to each frame's mean now" in told
 

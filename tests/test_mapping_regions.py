@@ -342,6 +342,8 @@ def test_the_worse_of_crystal_and_regions_counts(silicon_potential: Potential) -
     fine, off = analyse_eos(curve, whole), replace(curve, energies=curve.energies + 0.03)
     ad_hoc = [error("bulk", 130.0, 24), error("surface", -80.0, 40)]
     assert verdict(0.9, fine, whole, ad_hoc).text.startswith("RMSE 0.9 meV/atom, but bulk +130")
+    for rmse, said in ((0.0264, "0.026"), (0.96, "1.0"), (12.34, "12.3"), (1e-9, "below 0.001")):
+        assert verdict(rmse, fine, whole, ad_hoc).text.startswith(f"RMSE {said} meV/atom, but bulk +130")
     good = verdict(0.9, fine, whole, [error("bulk", 1.0)])
     assert good.level == "right"
     assert "E_at of the crystal is right" in good.text and "bulk +1 meV" in good.text

@@ -347,11 +347,24 @@ class StructurePanel(Panel):
         if gone and self._awaits_crystal():
             return
         if gone:
-            text = "There is no crystal of one element to compare with any more."
+            text = self._why_no_zero()
             title = "Colours are relative to each frame's mean now"
             session.messages.notify(Notification("warning", title, text))
         if label:
             self._zero = now, label
+
+    def _why_no_zero(self) -> str:
+        """Return why no crystal is the zero: there is none, or its curve has no minimum."""
+        run, frame = self.session.runs.current, self.session.data.frame
+        crystal = next(iter(self.session.data.of_role(Role.EOS)), None)
+        if crystal is None or len(crystal.summary.elements) != 1:
+            return "There is no crystal of one element to compare with any more."
+        if frame is not None and not np.all(frame.numbers == crystal.frames[0].numbers[0]):
+            return f"The frame is not made of the element of {crystal.name} alone."
+        why = "" if run is None else run.why(EOS)
+        if run is None or run.result(EOS) is None:
+            return f"The energies of {crystal.name} are not known{f': {why}' if why else ' yet'}."
+        return f"The curve of {crystal.name} has no minimum that could be fitted."
 
     def _awaits_crystal(self) -> bool:
         """Whether the crystal is there still and its energy is only being computed anew."""

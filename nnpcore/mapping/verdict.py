@@ -247,7 +247,14 @@ def _culprits(found: Sequence[Finding]) -> list[Finding]:
 def _sentence(rmse_mev: float | None, word: str, text: str) -> str:
     if rmse_mev is None:
         return f"{text[0].upper()}{text[1:]}."
-    return f"RMSE {rmse_mev:.1f} meV/atom, {word} {text}."
+    return f"RMSE {_rmse_text(rmse_mev)} meV/atom, {word} {text}."
+
+
+def _rmse_text(value: float) -> str:
+    """Return an RMSE with a decimal, one below 1 with two significant digits."""
+    if value >= 0.95:
+        return f"{value:.1f}"
+    return f"{value:.2g}" if value >= 0.001 else "below 0.001"
 
 
 def _right_text(report: EosReport | None, missing: str, regions: Sequence[RegionError]) -> str:
