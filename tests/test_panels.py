@@ -606,7 +606,9 @@ def test_radial_distributions_of_the_frames_shown(shown, trained, tmp_path):
     known = panel.analysis
     frames = trained.data.datasets[dataset(trained, "eos")].frames
     assert (known.key, known.n_frames) == (dataset(trained, "eos"), len(frames))
-    assert [entry.label for entry in panel.plot.legend.entries] == ["Si-Si"]
+    assert [entry.label for entry in panel.plot.legend.entries] == ["Si-Si", "own images"]
+    nearest = min(np.linalg.norm(frame.cell, axis=1).min() for frame in frames)
+    assert panel.own.isVisible() and panel.own.value() == pytest.approx(nearest)
     x, y = panel.plot._series["line:0"][0].getOriginalDataset()
     assert x.tolist() == known.r.tolist() and y.tolist() == known.curves[0].g.tolist()
     panel.counts.setChecked(True)

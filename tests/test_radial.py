@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -113,6 +114,8 @@ def test_table_and_what_has_no_density() -> None:
     table = distributions([frame]).table()
     assert list(table) == ["r (Å)", "g, Si-Si", "neighbors within r, Si-Si"]
     assert table["neighbors within r, Si-Si"][60] == 6  # its own images
+    assert distributions([frame]).own_image == pytest.approx(3.0)
+    assert np.isinf(distributions([replace(frame, cell=30.0 * np.eye(3))]).own_image)
     cluster = Frame(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=np.zeros(3, bool))
     evaluation = Evaluation()
     evaluation.set(SHOWN_FRAMES, FrameGroup("gas", "gas", INSPECT, (cluster,)))

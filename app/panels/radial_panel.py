@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 EMPTY = "Open a trajectory to see how often its atoms stand at which distance."
 BUSY = "Counting neighbors…"
+OWN = "own"
+OWN_TIP = (
+    "From here on atoms meet their own periodic images: such peaks are the cell's, not the material's. A "
+    "larger cell tells more"
+)
 LABELS = {False: "g(r)", True: "Neighbors within r"}
 
 
@@ -50,6 +55,8 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
         self._n_lines = 0
         self.plot = Plot(self)
         self.plot.set_crosshair(lambda r, y: f"r {r:.2f} Å  {y:.2f}")
+        self.own = self.plot.add_rule(OWN, "muted", dash=2)
+        self.own.setVisible(False)
         self.set_body(self.plot)
         tip = "Show how many neighbors an atom has within a distance"
         self.counts = self.add_button(tip, text="Coordination", toggled=lambda _: self.refresh())
@@ -78,6 +85,11 @@ class RadialPanel(AnalysisPanel[RadialDistributions]):
             line = self.plot.add_line(f"line:{k}", f"series:{k}", 1.4, 0 if not curve.region else 1)
             line.setData(analysis.r if analysis is not None else [], self._values(curve))
             entries.append(Entry(f"line:{k}", curve.name, f"series:{k}", dash=0 if not curve.region else 1))
+        own = float("inf") if analysis is None else analysis.own_image
+        self.own.setVisible(own < float("inf"))
+        if own < float("inf"):
+            self.own.setValue(own)
+            entries.append(Entry(OWN, "own images", "muted", dash=2, tip=OWN_TIP, tail=f" {own:.2f} Å"))
         self.plot.legend.set_entries(entries)
 
     def _values(self, curve: RadialCurve):

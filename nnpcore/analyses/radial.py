@@ -59,6 +59,7 @@ class RadialDistributions:
     ----------
     key : of the frames. r : (n_bins,) Å, middles of the bins. edges : (n_bins + 1,) Å.
     n_frames, n_total : frames used, and how many there are.
+    own_image : Å, from where on atoms see their own periodic images; infinite where they do not.
     """
 
     key: str
@@ -67,6 +68,7 @@ class RadialDistributions:
     curves: tuple[RadialCurve, ...]
     n_frames: int
     n_total: int
+    own_image: float = float("inf")
 
     def table(self) -> dict[str, np.ndarray]:
         """Return the curves as columns: distance, then g(r) and the coordination number of each."""
@@ -96,13 +98,14 @@ def _distributions(given: Given) -> RadialDistributions | Missing:
     edges = np.arange(0.0, LARGEST_DISTANCE + 0.5 * BIN_WIDTH, BIN_WIDTH)
     counts: dict[tuple[str, int, int], _Counts] = {}
     chosen = usable[::every]
+    own_image = float("inf")
     for done, (number, frame) in enumerate(chosen):
         given.progress.report(done / len(chosen), f"Neighbors in {source.name}")
         regions = _regions_of(source.key, number, frame, labels)
-        _count(frame, regions, edges, counts)
+        own_image = min(own_image, _count(frame, regions, edges, counts))
     curves = _curves(counts, edges)
     middles = 0.5 * (edges[1:] + edges[:-1])
-    return RadialDistributions(source.key, middles, edges, curves, len(chosen), len(source.frames))
+    return RadialDistributions(source.key, middles, edges, curves, len(chosen), len(source.frames), own_image)
 
 
 def _regions_of(key: str, number: int, frame: Frame, labels: Labels | None) -> list[tuple[str, np.ndarray]]:
@@ -117,8 +120,11 @@ def _count(
     regions: Sequence[tuple[str, np.ndarray]],
     edges: np.ndarray,
     counts: dict[tuple[str, int, int], _Counts],
-) -> None:
-    """Add a frame's pairs, periodic images included: an atom may be its own neighbor, and another's often."""
+) -> float:
+    """Add a frame's pairs, periodic images included: an atom may be its own neighbor, and another's often.
+
+    Returns the shortest distance of an atom to its own image, Å, infinite where none is counted.
+    """
     found = neighbor_pairs(frame, float(edges[-1]))
     center = np.repeat(np.arange(frame.n_atoms), np.diff(found.start))
     distance = np.linalg.norm(found.vector, axis=1)
@@ -136,6 +142,7 @@ def _count(
             known.pairs += np.histogram(distance[shown], edges)[0]
             known.n_centers += int(is_center.sum())
             known.expected += int(is_center.sum()) * density
+    return float(np.min(distance[center == found.neighbor], initial=np.inf))
 
 
 def _curves(counts: dict[tuple[str, int, int], _Counts], edges: np.ndarray) -> tuple[RadialCurve, ...]:
