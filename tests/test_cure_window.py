@@ -174,6 +174,7 @@ def test_dynamics_is_drawn_and_feeds_the_pool(
     qtbot.addWidget(panel)
     panel.resize(500, 400)
     panel.show()
+    assert panel.view.insets.right() >= panel.bar.sizeHint().width(), "the bar lies beside the atoms"
     if distance is None:
         panel.temperature.setValue(50.0)
         panel.distance.setValue(0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import QMargins, Qt, QTimer
 from PySide6.QtWidgets import QDoubleSpinBox, QGridLayout, QPushButton, QVBoxLayout, QWidget
 
 from app.documents.counting import from_one
@@ -14,7 +14,7 @@ from app.look.style_sheet import styled
 from app.panels.base import Lack, Panel, lacks_run
 from app.session.messages import Notification
 from app.viewer3d import create_structure_view
-from app.viewer3d.color_bar import ColorBar, ColorBarSpec
+from app.viewer3d.color_bar import WIDTH, ColorBar, ColorBarSpec
 from app.viewer3d.color_range import UNKNOWN, rounded
 from app.widgets.controls import filled, refill
 from app.widgets.labels import NoteLabel
@@ -103,6 +103,7 @@ class ExplorePanel(Panel):
         content = QWidget(self)
         self.view = create_structure_view(content)
         self.bar = ColorBar(self.view)
+        self.view.set_insets(QMargins(8, 8, WIDTH, 8))
         grid = QGridLayout(self.view)
         grid.setContentsMargins(10, 8, 10, 10)
         grid.setSizeConstraint(QGridLayout.SizeConstraint.SetNoConstraint)
