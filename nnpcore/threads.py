@@ -3,6 +3,7 @@ depend on how many there are."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 import time
@@ -11,9 +12,10 @@ from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
+from functools import cache, partial
+from importlib import import_module
 from threading import Lock
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
     from threadpoolctl import LibController
@@ -165,3 +167,18 @@ def in_order(
             yield waiting.popleft().result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@cache
+def lock_free(module: str, name: str, n_arguments: int) -> Callable[..., None]:
+    """Return a routine of ``scipy.linalg``'s module "cython_blas" or "cython_lapack", which holds no lock.
+
+    It computes in place. As in Fortran every argument is an address, and matrices lie column by column.
+    """
+    api: Any = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    capsule = import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
+    address = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
+    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)

@@ -7,24 +7,11 @@ thousand unknowns a tenth of a second, in which the window can do nothing.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from functools import cache
-from importlib import import_module
 from typing import Any
 
 import numpy as np
 
-
-@cache
-def _routine(module: str, name: str, n_arguments: int) -> Callable[..., None]:
-    """Return a Fortran routine; all its arguments are addresses."""
-    api: Any = ctypes.pythonapi
-    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = ctypes.c_char_p, [ctypes.py_object]
-    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
-    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-    capsule = import_module(f"scipy.linalg.{module}").__pyx_capi__[name]
-    address = api.PyCapsule_GetPointer(capsule, api.PyCapsule_GetName(capsule))
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)
+from nnpcore.threads import lock_free
 
 
 def _int(value: int) -> Any:
@@ -40,8 +27,9 @@ def cholesky(matrix: np.ndarray) -> np.ndarray:
     """Return the upper factor U of UᵀU (n, n); LinAlgError where the matrix is not positive definite."""
     factor, info = _columns(matrix), ctypes.c_int(0)
     n = len(factor)
-    routine = _routine("cython_lapack", "dpotrf", 5)
-    routine(b"U", _int(n), factor.ctypes.data, _int(max(n, 1)), ctypes.byref(info))
+    lock_free("cython_lapack", "dpotrf", 5)(
+        b"U", _int(n), factor.ctypes.data, _int(max(n, 1)), ctypes.byref(info)
+    )
     if info.value:
         raise np.linalg.LinAlgError(f"{info.value}-th leading minor of the array is not positive definite")
     return np.triu(factor)
@@ -60,8 +48,7 @@ def solve_triangular(factor: np.ndarray, right: np.ndarray, *, trans: int = 0) -
     if n and m:
         one = ctypes.byref(ctypes.c_double(1.0))
         sizes = _int(n), _int(m), one
-        routine = _routine("cython_blas", "dtrsm", 11)
-        routine(
+        lock_free("cython_blas", "dtrsm", 11)(
             b"L", b"U", b"T" if trans else b"N", b"N", *sizes,
             upper.ctypes.data, _int(n), found.ctypes.data, _int(n),
         )  # fmt: skip

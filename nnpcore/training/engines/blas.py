@@ -8,19 +8,12 @@ triangle.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
 from functools import cache
 from typing import Any
 
 import numpy as np
-from numba.extending import get_cython_function_address
 
-
-@cache
-def _function(name: str, n_arguments: int) -> Callable[..., None]:
-    """Return scipy's C function of that name; every argument is a pointer, as in Fortran."""
-    address = get_cython_function_address("scipy.linalg.cython_blas", name)
-    return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * n_arguments)(address)
+from nnpcore.threads import lock_free
 
 
 @cache
@@ -51,7 +44,7 @@ def _leading(array: np.ndarray) -> int:
 def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
     """Set ``out = rows @ symmetric``: rows and out (k, n), of symmetric (n, n) the upper triangle."""
     k, n = rows.shape
-    _function("ssymm", 12)(
+    lock_free("cython_blas", "ssymm", 12)(
         _letter(b"L"), _letter(b"L"), _integer(n), _integer(k), _ONE,
         symmetric.ctypes.data, _integer(_leading(symmetric)), rows.ctypes.data, _integer(_leading(rows)),
         _ZERO, out.ctypes.data, _integer(_leading(out)),
@@ -61,7 +54,7 @@ def symmetric_product(symmetric: np.ndarray, rows: np.ndarray, out: np.ndarray) 
 def add_outer_squares(symmetric: np.ndarray, rows: np.ndarray, factor: float) -> None:
     """Do ``symmetric += factor * rows.T @ rows`` in the upper triangle: rows (k, n), symmetric (n, n)."""
     k, n = rows.shape
-    _function("ssyrk", 10)(
+    lock_free("cython_blas", "ssyrk", 10)(
         _letter(b"L"), _letter(b"N"), _integer(n), _integer(k), _real(factor),
         rows.ctypes.data, _integer(_leading(rows)), _ONE,
         symmetric.ctypes.data, _integer(_leading(symmetric)),
